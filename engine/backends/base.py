@@ -1,0 +1,23 @@
+"""What the engine asks of a runtime."""
+
+from typing import Protocol
+
+from nerx.engine.types import Batch, Labels
+
+
+class Backend(Protocol):
+    """A loaded model on one device; `run` may be called from `streams` threads at once."""
+
+    name: str  # as `--backend` names it
+    precision: str
+    device: str
+    streams: int  # batches worth running at the same time
+    batch_tokens: int  # padded subwords a batch that suit the device
+
+    def run(self, batch: Batch) -> Labels:
+        """Labels the positions of a batch.
+
+        Raises:
+            BackendError: the runtime failed; the message holds its own words.
+        """
+        ...

@@ -1,0 +1,97 @@
+"""The values that flow through the engine, in the order in which they come to be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int32]
+Floats = NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class Record:
+    """One input record: its bytes, and the document they hold or the reason why they hold none."""
+
+    raw: bytes  # as read, line ends included
+    line: int  # of the first byte, counted from 1
+    offset: int  # of the first byte in the decompressed input
+    text: str | None = None
+    tokens: list[str] | None = None  # given words; then `text` is None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of whole input records, cut from the decompressed bytes: the unit of all work."""
+
+    data: bytes
+    line: int  # of the first byte, counted from 1
+    offset: int  # of the first byte in the decompressed input
+    too_long: int = 0  # if not zero, `data` is the head of one record of so many bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBlock:
+    """The documents of a block as flat arrays; word and subword indices count over the whole block."""
+
+    doc_words: Ints  # (docs + 1,): document d has the words doc_words[d]:doc_words[d + 1]
+    word_start: Ints  # (words,): code point in the document's text; its number for given tokens
+    word_end: Ints  # (words,)
+    word_subwords: Ints  # (words + 1,): word w has the subwords word_subwords[w]:word_subwords[w + 1]
+    subword_ids: Ints  # (subwords,): no special tokens, at least one a word
+    windows: Ints  # (windows, 4): first word, end word, first and end of the words it labels
+
+    @property
+    def words(self) -> int:
+        return len(self.word_start)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a backend runs at once: padded rows, and which of their positions to label.
+
+    Positions count through the flattened (rows, length) grid.
+    """
+
+    input_ids: NDArray[np.int64]  # (rows, length)
+    attention_mask: NDArray[np.int64]  # (rows, length)
+    word_index: NDArray[np.int64]  # (positions,): flat positions to label, row by row
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What a backend returns for the positions of a batch, in their order."""
+
+    label_ids: Ints  # (positions,): arg max
+    scores: Floats  # (positions,): its probability
+    logits: Callable[[NDArray[np.int64]], Floats]  # (n,) numbers of positions -> (n, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class WordLabels:
+    """The labels of all words of a block."""
+
+    label_ids: Ints  # (words,)
+    scores: Floats  # (words,): probability of the label
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Labelled runs of words in a block, in order; `label` indexes `Scheme.types`."""
+
+    first: Ints  # (spans,): first word
+    end: Ints  # (spans,): word after the last
+    label: Ints  # (spans,)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a run has done so far."""
+
+    records: int = 0
+    rejected: int = 0
+    words: int = 0
+    spans: int = 0
+    by_label: dict[str, int] = field(default_factory=dict)
