@@ -1,0 +1,39 @@
+"""What a format is: bytes to records, and labelled records back to bytes."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from nerx.engine.schemes import Scheme
+from nerx.engine.types import Block, EncodedBlock, Floats, Record, Spans, WordLabels
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledBlock:
+    """The records of a block with all that was found in them."""
+
+    records: list[Record]  # none of them refused
+    encoded: EncodedBlock
+    labels: WordLabels
+    spans: Spans
+    span_scores: Floats  # (spans,)
+    scheme: Scheme
+
+
+class Reader(Protocol):
+    """Cuts bytes into records and parses them."""
+
+    def cut(self, buffer: bytes | bytearray) -> int:
+        """The length of the longest head of `buffer` that holds whole records only; 0 if none."""
+        ...
+
+    def parse(self, block: Block) -> list[Record]:
+        """All records of a block in order; a bad one carries its error and is never dropped."""
+        ...
+
+
+class Writer(Protocol):
+    """Turns labelled records into output bytes."""
+
+    def render(self, block: LabelledBlock) -> bytes:
+        """The output of a block: one piece a record, in order."""
+        ...
