@@ -1,8 +1,8 @@
 """Label schemes (IOB1, IOB2, IOBES, BMES, bare B/I, plain tags) as tables over label ids.
 
-A scheme answers two questions for every pair of neighbouring labels: does a span begin at the second
-one, and may the second follow the first. Row `len(labels)` of both tables stands for the edge of a
-document, so no caller needs a special case for the first word.
+A scheme answers two questions for every pair of neighbouring labels: does a span begin at the
+second one, and may the second follow the first. Row `len(labels)` of both tables stands for the
+edge of a document, so no caller needs a special case for the first word.
 """
 
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ class Scheme:
 
     @cached_property
     def legal(self) -> Bools:
-        """`legal[a, b]`: whether `b` may follow `a`; last row and column are the document's edge."""
+        """`legal[a, b]`: whether `b` may follow `a`: (labels + 1, labels + 1), the edge last."""
         edged = (*self.parts, _OUTSIDE)
         return np.array([[self._legal(a, b) for b in edged] for a in edged])
 

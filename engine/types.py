@@ -34,12 +34,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class EncodedBlock:
-    """The documents of a block as flat arrays; word and subword indices count over the whole block."""
+    """The documents of a block as flat arrays; words and subwords count over the whole block."""
 
     doc_words: Ints  # (docs + 1,): document d has the words doc_words[d]:doc_words[d + 1]
     word_start: Ints  # (words,): code point in the document's text; its number for given tokens
     word_end: Ints  # (words,)
-    word_subwords: Ints  # (words + 1,): word w has the subwords word_subwords[w]:word_subwords[w + 1]
+    word_subwords: (
+        Ints  # (words + 1,): word w has the subwords word_subwords[w]:word_subwords[w + 1]
+    )
     subword_ids: Ints  # (subwords,): no special tokens, at least one a word
     windows: Ints  # (windows, 4): first word, end word, first and end of the words it labels
 

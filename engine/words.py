@@ -1,0 +1,136 @@
+"""Where the words of raw text begin and end, by one rule for every model.
+
+A word is a run of letters, digits and marks. What newswire corpora keep whole stays whole: "U.S.",
+"can't", "1,000.5", "12:30", "1/2", "Anglo-American", "AT&T", "name@host.org", "Corp."; every other
+sign is a word of its own (a run of one sign, such as "...", is one word), and so is a Chinese
+character and the "'s" of a genitive. The rule looks at whole arrays of code points, never at one
+word at a time.
+"""
+
+import unicodedata
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.uint32]
+
+_UNKNOWN, _SPACE, _LETTER, _DIGIT, _HAN, _SIGN = range(6)
+_classes = np.zeros(0x110000, np.uint8)  # filled with the characters that were met
+
+_APOSTROPHES = (0x27, 0x2019)
+_PERIOD, _HYPHEN = ord("."), ord("-")
+_JOINS_ANY = (*_APOSTROPHES, _PERIOD, _HYPHEN, ord("&"), ord("@"))
+_JOINS_DIGITS = (ord(","), ord(":"), ord("/"))
+
+# Abbreviations whose period belongs to the word even in the middle of a sentence.
+ABBREVIATIONS = frozenset(
+    "Mr Mrs Ms Dr Prof St Sr Jr Gen Col Lt Sgt Capt Sen Rep Gov Rev Hon Messrs Mt Ft vs No ST "
+    "Inc Corp Co Ltd Bros INC CORP CO LTD "
+    "Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec".split()  # noqa: SIM905 (reads better)
+)
+
+
+def code_points(text: str) -> Codes:
+    """The code points of a text, unpaired surrogates included: (characters,)."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def cut_words(text: str, codes: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Begin and end of every word in `text`, whose code points are `codes`: (words,), (words,)."""
+    kinds = _kinds(codes)
+    joined = _joined(codes, kinds)
+    solid = kinds != _SPACE
+    follows = np.zeros(len(codes), np.bool_)  # goes on with the word of the character before
+    follows[1:] = joined[1:] & solid[:-1]
+    first = np.flatnonzero(solid & ~follows)
+    last = np.flatnonzero(solid & ~np.append(follows[1:], False))
+    return _keep_abbreviations(text, first, last + 1)
+
+
+def characters(codes: Codes) -> NDArray[np.int64]:
+    """Where the characters stand that are not white space: (words,)."""
+    return np.flatnonzero(_kinds(codes) != _SPACE)
+
+
+def _kinds(codes: Codes) -> NDArray[np.uint8]:
+    kinds = _classes[codes]
+    if not kinds.all():
+        for code in np.unique(codes[kinds == _UNKNOWN]):
+            _classes[code] = _classify(chr(code))
+        kinds = _classes[codes]
+    return kinds
+
+
+def _classify(character: str) -> int:
+    if character.isspace():
+        return _SPACE
+    category = unicodedata.category(character)
+    if category == "Nd":
+        return _DIGIT
+    if category == "Lo" and unicodedata.name(character, "").startswith("CJK"):
+        return _HAN
+    # Pc: the underscore of names; Cf: joiners, soft hyphens and direction marks inside words
+    return _LETTER if category[0] in "LMN" or category in ("Pc", "Cf") else _SIGN
+
+
+def _joined(codes: Codes, kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether each character goes on with the word of the one before it."""
+    edge = np.zeros(1, np.uint8)
+    before, after = np.append(edge, kinds[:-1]), np.append(kinds[1:], edge)
+    alnum, digit = _is_alnum(kinds), kinds == _DIGIT
+    alnum_before, alnum_after = _is_alnum(before), _is_alnum(after)
+    digits_around = (before == _DIGIT) & (after == _DIGIT)
+
+    same = np.append(False, codes[1:] == codes[:-1])
+    joined = (alnum & alnum_before) | (same & (kinds == _SIGN))
+
+    period = codes == _PERIOD
+    # "U.S.", "J.": the period after a letter that stands alone
+    initial = _shift(alnum & ~digit & ~alnum_before, 1) & period & ~_shift(same, -1)
+    inner = np.isin(codes, _JOINS_ANY) & alnum_before & alnum_after
+    inner |= np.isin(codes, _JOINS_DIGITS) & digits_around
+    inner |= (codes == _HYPHEN) & _shift(initial, 1) & alnum_after  # "U.S.-led"
+    # the "'s" of a genitive begins a word of its own
+    genitive = np.isin(codes, _APOSTROPHES) & np.isin(_shift(codes, -1), (ord("s"), ord("S")))
+    genitive &= alnum_before & ~_is_alnum(_shift(kinds, -2))
+    decimal = period & ~alnum_before & (after == _DIGIT) & ~same  # ".496"
+
+    joined |= initial | inner
+    joined |= _shift(inner | genitive | decimal, 1)
+    return joined & ~genitive
+
+
+def _is_alnum(kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return (kinds == _LETTER) | (kinds == _DIGIT)
+
+
+def _shift(values: NDArray[Any], by: int) -> NDArray[Any]:
+    """`values` moved to the right by `by` places (left if negative), filled with zeros."""
+    moved = np.zeros_like(values)
+    if by > 0:
+        moved[by:] = values[:-by]
+    else:
+        moved[:by] = values[-by:]
+    return moved
+
+
+def _keep_abbreviations(
+    text: str, first: NDArray[np.int64], end: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Gives "Corp", "Mr" and the like the period that follows them."""
+    touching = np.flatnonzero((first[1:] == end[:-1]) & (end[:-1] - first[:-1] < 7))
+    found = [
+        word
+        for word in touching.tolist()
+        if text[end[word]] == "."
+        and end[word + 1] - first[word + 1] == 1
+        and text[first[word] : end[word]] in ABBREVIATIONS
+    ]
+    if not found:
+        return first, end
+    end = end.copy()
+    end[found] += 1
+    keep = np.ones(len(first), np.bool_)
+    keep[np.array(found) + 1] = False
+    return first[keep], end[keep]
