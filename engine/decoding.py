@@ -78,22 +78,23 @@ def best_legal(logits: Floats, doc_words: Ints, scheme: Scheme) -> Ints:
     return best[steps, rows]
 
 
-def softmax(logits: NDArray[np.floating]) -> Floats:
+def softmax(logits: Floats) -> Floats:
     """Probabilities over the last axis."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+    powers: Floats = np.exp(logits - logits.max(axis=-1, keepdims=True), dtype=np.float32)
+    powers /= powers.sum(axis=-1, keepdims=True)
+    return powers
 
 
 def pool(probabilities: Floats, lengths: Ints, how: str) -> Floats:
     """Pools the rows of each word's subwords: (subwords, labels), (words,) -> (words, labels).
 
-    how: "mean" or "max"; the maxima are scaled to sum to one again.
+    how: "mean" or "max"; every row is scaled to sum to one.
     """
     begin = offsets(lengths)[:-1]
-    if how == "mean":
-        return np.add.reduceat(probabilities, begin) / lengths[:, None].astype(np.float32)
-    largest = np.maximum.reduceat(probabilities, begin)
-    return largest / largest.sum(axis=1, keepdims=True)
+    pooling = np.add if how == "mean" else np.maximum
+    pooled: Floats = pooling.reduceat(probabilities, begin)
+    pooled /= pooled.sum(axis=1, keepdims=True)
+    return pooled
 
 
 def _edges(words: int, starts: Ints) -> NDArray[np.bool_]:

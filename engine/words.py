@@ -27,7 +27,7 @@ _JOINS_DIGITS = (ord(","), ord(":"), ord("/"))
 ABBREVIATIONS = frozenset(
     "Mr Mrs Ms Dr Prof St Sr Jr Gen Col Lt Sgt Capt Sen Rep Gov Rev Hon Messrs Mt Ft vs No ST "
     "Inc Corp Co Ltd Bros INC CORP CO LTD "
-    "Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec".split()  # noqa: SIM905 (reads better)
+    "Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec".split()
 )
 
 
@@ -98,11 +98,13 @@ def _joined(codes: Codes, kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
     joined |= initial | inner
     joined |= _shift(inner | genitive | decimal, 1)
-    return joined & ~genitive
+    joined &= ~genitive
+    return joined
 
 
 def _is_alnum(kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return (kinds == _LETTER) | (kinds == _DIGIT)
+    alnum: NDArray[np.bool_] = (kinds == _LETTER) | (kinds == _DIGIT)
+    return alnum
 
 
 def _shift(values: NDArray[Any], by: int) -> NDArray[Any]:

@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("nerx", deadline=None)  # machines that test are often busy
+settings.load_profile("nerx")
 
 ROOT = Path(__file__).resolve().parent.parent
 
