@@ -1,0 +1,21 @@
+"""How many processor cores this process may use."""
+
+import os
+from pathlib import Path
+
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def usable_cores() -> int:
+    """Cores by CPU affinity, and by the quota of a container where there is one; at least 1."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, _quota()))
+
+
+def _quota() -> int:
+    """Whole cores' worth of time that the control group grants; a large number without a limit."""
+    try:
+        granted, period = _QUOTA.read_text().split()
+        return max(1, int(granted) // int(period))
+    except (OSError, ValueError):  # no control group, or "max"
+        return 1 << 16

@@ -1,0 +1,118 @@
+"""The decode tail: from hidden states to word labels inside the ONNX graph.
+
+Only rows that begin a word reach the classifier:
+
+    rows = hidden.reshape(-1, width)[word_index];  word_logits = rows @ W + b
+    label_ids = argmax(word_logits);  scores = max(softmax(word_logits))
+
+so that a runtime returns a few bytes a word instead of logits for every subword.
+"""
+
+import numpy as np
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
+
+OUTPUTS = ("label_ids", "scores", "word_logits")
+
+
+def append_decode_tail(model: ModelProto, labels: int) -> None:
+    """Turns the output `logits` into the outputs of the tail, and adds the input `word_index`.
+
+    logits: (rows, length, labels) float32
+    word_index: (positions,) int64, through the flattened (rows, length) grid
+    label_ids: (positions,) int64; scores: (positions,) float32
+    word_logits: (positions, labels) float32
+
+    A classifier that is one linear layer moves behind the gather; of any other, the finished
+    logits are gathered, which costs more and gives the same.
+    """
+    graph = model.graph
+    producers = {name: node for node in graph.node for name in node.output}
+    source = _linear_classifier(graph, producers)
+    if source is None:
+        _rename_output(producers["logits"], "all_logits")
+        graph.node.extend(_gather_rows(graph, "all_logits", "word_logits", labels))
+    else:
+        hidden, width = source.input[0], _initializer(graph, source.input[1]).dims[0]
+        source.input[0] = "word_hidden"
+        _rename_output(producers["logits"], "word_logits")
+        at = list(graph.node).index(source)
+        for node in reversed(_gather_rows(graph, hidden, "word_hidden", width)):
+            graph.node.insert(at, node)
+    graph.initializer.append(_ints("last_axis", [-1]))
+    graph.node.extend(
+        [
+            helper.make_node("ArgMax", ["word_logits"], ["label_ids"], axis=-1, keepdims=0),
+            helper.make_node("Softmax", ["word_logits"], ["word_probabilities"], axis=-1),
+            helper.make_node(
+                "ReduceMax", ["word_probabilities", "last_axis"], ["scores"], keepdims=0
+            ),
+        ]
+    )
+    _declare(graph, labels)
+    checker.check_model(model)
+
+
+def drop_token_types(model: ModelProto) -> None:
+    """Replaces the input `token_type_ids` by what it always is: zeros.
+
+    The embedding of type 0 becomes a constant row, so that no runtime looks it up a subword.
+    """
+    graph = model.graph
+    inputs = [port for port in graph.input if port.name == "token_type_ids"]
+    if not inputs:
+        return
+    graph.input.remove(inputs[0])
+    for node in [node for node in graph.node if "token_type_ids" in node.input]:
+        table = numpy_helper.to_array(_initializer(graph, node.input[0]))
+        graph.initializer.append(numpy_helper.from_array(table[0].copy(), node.output[0]))
+        graph.node.remove(node)
+    drop_unused(model)
+
+
+def drop_unused(model: ModelProto) -> None:
+    """Removes the initializers that no node reads."""
+    used = {name for node in model.graph.node for name in node.input}
+    for tensor in [item for item in model.graph.initializer if item.name not in used]:
+        model.graph.initializer.remove(tensor)
+
+
+def _linear_classifier(graph: GraphProto, producers: dict[str, NodeProto]) -> NodeProto | None:
+    """The matrix product of `logits = hidden @ W + b`, None if the logits are made otherwise."""
+    add = producers["logits"]
+    weights = {tensor.name for tensor in graph.initializer}
+    for name in add.input:
+        node = producers.get(name)
+        if add.op_type == "Add" and node is not None and node.op_type == "MatMul":
+            return node if node.input[1] in weights else None
+    return None
+
+
+def _gather_rows(graph: GraphProto, grid: str, rows: str, width: int) -> list[NodeProto]:
+    """Nodes for `rows = grid.reshape(-1, width)[word_index]`."""
+    graph.initializer.append(_ints("flat_shape", [-1, width]))
+    return [
+        helper.make_node("Reshape", [grid, "flat_shape"], ["flat_grid"]),
+        helper.make_node("Gather", ["flat_grid", "word_index"], [rows], axis=0),
+    ]
+
+
+def _declare(graph: GraphProto, labels: int) -> None:
+    """Sets the graph's inputs and outputs, and forgets inferred shapes that no longer hold."""
+    graph.input.append(helper.make_tensor_value_info("word_index", TensorProto.INT64, ["words"]))
+    kinds = (TensorProto.INT64, TensorProto.FLOAT, TensorProto.FLOAT)
+    shapes: tuple[list[str | int], ...] = (["words"], ["words"], ["words", labels])
+    del graph.output[:]
+    graph.output.extend(map(helper.make_tensor_value_info, OUTPUTS, kinds, shapes))
+    del graph.value_info[:]
+
+
+def _initializer(graph: GraphProto, name: str) -> TensorProto:
+    return next(tensor for tensor in graph.initializer if tensor.name == name)
+
+
+def _rename_output(node: NodeProto, name: str) -> None:
+    node.output[0] = name
+
+
+def _ints(name: str, values: list[int]) -> TensorProto:
+    return numpy_helper.from_array(np.array(values, np.int64), name)

@@ -1,0 +1,75 @@
+"""The choice of a runtime, and what is said when there is none."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nerx.engine.backends import select
+from nerx.engine.backends.select import open_backend
+from nerx.engine.bundle import Artifact, Bundle, file_hashes
+from nerx.engine.errors import BackendError, BundleError
+from tests.engine.backends.conftest import make_bundle
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch):
+    """Makes the selection believe that no other runtimes are installed."""
+
+    def pretend(*names: str) -> None:
+        monkeypatch.setattr(select, "find_spec", lambda name: name if name in names else None)
+
+    return pretend
+
+
+def unloadable(folder: Path, form: str = "onnx") -> Bundle:
+    (folder / "model").write_bytes(b"")
+    bundle = make_bundle(folder, "model")
+    held = Artifact(format=form, precision="fp32", files=file_hashes(folder, ["model"]))
+    return replace(bundle, artifacts=(held,))
+
+
+def test_auto_takes_the_first_runtime_that_is_installed(decoding_bundle: Bundle, only) -> None:
+    for name in ("openvino", "onnxruntime"):
+        pytest.importorskip(name)
+    assert open_backend(decoding_bundle).name == "openvino"
+    only("onnxruntime")
+    assert open_backend(decoding_bundle).name == "onnxruntime"
+
+
+def test_messages_name_the_package_to_install(tmp_path: Path, only) -> None:
+    bundle = unloadable(tmp_path)
+    only()
+    with pytest.raises(BackendError, match="run `pip install openvino`"):
+        open_backend(bundle)
+    only("openvino")
+    with pytest.raises(BackendError, match="run `pip install onnxruntime`"):
+        open_backend(bundle, "onnxruntime")
+
+
+def test_a_bundle_for_one_runtime_asks_for_that_one(tmp_path: Path, only) -> None:
+    bundle = unloadable(tmp_path, form="openvino")
+    only("onnxruntime")
+    with pytest.raises(BackendError, match=r"runs on openvino.*pip install openvino"):
+        open_backend(bundle)
+
+
+def test_unknown_names_and_missing_precisions(tmp_path: Path) -> None:
+    bundle = unloadable(tmp_path)
+    with pytest.raises(BackendError, match="unknown backend 'tpu'; expected auto, openvino"):
+        open_backend(bundle, "tpu")
+    with pytest.raises(BackendError, match="device 'cuda:0' is not supported"):
+        open_backend(bundle, device="cuda:0")
+    with pytest.raises(BundleError, match="no int8 model for openvino, only fp32"):
+        open_backend(bundle, precision="int8")
+
+
+def test_selecting_imports_no_runtime() -> None:
+    code = (
+        "import sys, nerx.engine.backends.select, nerx.engine.bundle\n"
+        "loaded = {'openvino', 'onnxruntime', 'torch'} & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
