@@ -1,5 +1,6 @@
 """What a format is: bytes to records, and labelled records back to bytes."""
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +22,11 @@ class LabelledBlock:
 
 class Reader(Protocol):
     """Cuts bytes into records and parses them."""
+
+    @property
+    def end(self) -> re.Pattern[bytes]:
+        """What ends a record, however long it is."""
+        ...
 
     def cut(self, buffer: bytes | bytearray) -> int:
         """The length of the longest head of `buffer` that holds whole records only; 0 if none."""

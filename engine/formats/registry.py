@@ -1,0 +1,87 @@
+"""Which format an input has, and what can be written from it."""
+
+from nerx.engine.errors import ConfigError
+from nerx.engine.formats.annotation_tools import DoccanoWriter, ProdigyWriter
+from nerx.engine.formats.base import Reader, Writer
+from nerx.engine.formats.conll import ConllReader, ConllTagger, ConllWriter
+from nerx.engine.formats.jsonl import JsonlReader, JsonlSplicer, JsonlWriter
+from nerx.engine.formats.segmented import WordsWriter
+from nerx.engine.formats.text import TextReader
+from nerx.engine.schemes import Scheme
+
+FORMATS = ("jsonl", "conll", "text")
+TARGETS = ("jsonl", "conll", "prodigy", "doccano", "words")
+
+_SUFFIXES = {
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
+    **dict.fromkeys((".conll", ".iob", ".iob2", ".bio", ".tsv"), "conll"),
+}
+
+
+def find_format(path: str, head: bytes = b"") -> str:
+    """The format of an input by its suffix, or, for `-`, by its first bytes.
+
+    Stdin is JSONL if its first character is `{`, else text; only `--format` makes it CoNLL.
+
+    Raises:
+        ConfigError: a CoNLL-U file, whose tokens stand in the second column.
+    """
+    if path == "-":
+        return "jsonl" if head.lstrip().startswith(b"{") else "text"
+    name = path.lower().removesuffix(".gz").removesuffix(".zst")
+    if name.endswith(".conllu"):
+        raise ConfigError(
+            f"{path}: CoNLL-U has the token in its second column, nerx reads it from the first; "
+            "cut the first column off, or say --format conll if the file has none"
+        )
+    return next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), "text")
+
+
+def open_format(
+    name: str | None,
+    path: str,
+    text_key: str | None = None,
+    tokens_key: str | None = None,
+    head: bytes = b"",
+) -> Reader:
+    """The reader for an input; `name` is one of `FORMATS`, or None to find it by `find_format`.
+
+    With no key given, JSONL has `tokens` or `text`; where one alone is given, only that is read.
+
+    Raises:
+        ConfigError: an unknown format, or keys for one that has none.
+    """
+    kind = name or find_format(path, head)
+    if kind == "jsonl":
+        if text_key is None and tokens_key is None:
+            return JsonlReader()
+        return JsonlReader(text_key, tokens_key)
+    if text_key is not None or tokens_key is not None:
+        raise ConfigError(f"{path} is read as {kind}, which has no keys; add --format jsonl")
+    if kind == "conll":
+        return ConllReader()
+    if kind == "text":
+        return TextReader()
+    raise ConfigError(f"unknown format {kind!r}; expected one of {', '.join(FORMATS)}")
+
+
+def open_writer(to: str | None, input_format: str, scheme: Scheme) -> Writer:
+    """The writer for `to`, one of `TARGETS`; None is CoNLL for CoNLL input, else JSONL.
+
+    Raises:
+        ConfigError: an unknown target, or one that cannot hold what the model finds.
+    """
+    target = to or ("conll" if input_format == "conll" else "jsonl")
+    if target == "jsonl":
+        return JsonlSplicer() if input_format == "jsonl" else JsonlWriter()
+    if target == "conll":
+        return ConllTagger() if input_format == "conll" else ConllWriter()
+    if target == "words":
+        if not scheme.segmentation:
+            raise ConfigError("--to words needs a word segmentation model such as zh")
+        return WordsWriter()
+    if target not in TARGETS:
+        raise ConfigError(f"unknown output {target!r}; expected one of {', '.join(TARGETS)}")
+    if scheme.segmentation:
+        raise ConfigError(f"--to {target} holds entities; for word segmentation use jsonl or words")
+    return ProdigyWriter(input_format) if target == "prodigy" else DoccanoWriter(input_format)

@@ -1,0 +1,105 @@
+"""An output: a file, plain or .gz or .zst, or stdout."""
+
+import base64
+import gzip
+import os
+import stat
+import sys
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import zstandard
+
+from nerx.engine.errors import ConfigError
+from nerx.engine.formats.jsonl import dump
+from nerx.engine.types import Record
+
+_GZIP_LEVEL = 5
+_ZSTD_LEVEL = 3
+
+
+class Sink:
+    """An output that is written to `PATH.part` and gets its name when it is whole.
+
+    Every write is a gzip member or zstd frame of its own. Where the name is a device or a pipe, it
+    is written to directly. After an error the `.part` file stays.
+
+    Raises:
+        ConfigError: the file exists and `force` is not set, or it cannot be created.
+    """
+
+    def __init__(self, path: str, *, force: bool = False) -> None:
+        self.path = path
+        self._suffix = os.path.splitext(path)[1].lower()
+        self._part = None if path == "-" or _is_special(path) else path + ".part"
+        if self._part and not force and os.path.lexists(path):
+            raise ConfigError(f"{path} exists; name another file or overwrite it with --force")
+        self._file = self._open()
+
+    def __enter__(self) -> "Sink":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        elif self.path != "-":
+            self._file.close()
+
+    def write(self, data: bytes) -> None:
+        """Writes the output of a block."""
+        if not data:
+            return
+        if self._suffix == ".gz":
+            data = gzip.compress(data, _GZIP_LEVEL, mtime=0)
+        elif self._suffix == ".zst":
+            data = zstandard.compress(data, _ZSTD_LEVEL)
+        self._file.write(data)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Ends the output and gives it its name."""
+        if self.path == "-":
+            return
+        if self._part:
+            os.fsync(self._file.fileno())
+        self._file.close()
+        if self._part:
+            os.replace(self._part, self.path)
+
+    def _open(self) -> BinaryIO:
+        if self.path == "-":
+            return sys.stdout.buffer
+        try:
+            return open(self._part or self.path, "wb")
+        except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise ConfigError(f"{self.path} cannot be written: {reason}") from None
+
+
+def render_reject(file: str, record: Record) -> bytes:
+    """The line of a refused record in the file of rejects."""
+    row: dict[str, Any] = {
+        "file": file,
+        "line": record.line,
+        "offset": record.offset,
+        "reason": record.error,
+    }
+    try:
+        row["raw"] = record.raw.decode()
+    except UnicodeDecodeError:
+        row["raw_base64"] = base64.b64encode(record.raw).decode()
+    return dump(row) + b"\n"
+
+
+def _is_special(path: str) -> bool:
+    """Whether the path names a device or a pipe, which cannot be replaced."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
