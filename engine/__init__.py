@@ -1,0 +1,35 @@
+"""The engine: streams documents through a token classifier.
+
+`from nerx.engine import Tagger` is the Python API. Names are loaded on first use, so that importing
+the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nerx.engine.config import LabelConfig
+    from nerx.engine.errors import BackendError, BundleError, ConfigError, InputError, NerxError
+    from nerx.engine.tagger import Tagger
+
+__all__ = [
+    "BackendError",
+    "BundleError",
+    "ConfigError",
+    "InputError",
+    "LabelConfig",
+    "NerxError",
+    "Tagger",
+]
+
+_HOMES = {"Tagger": "tagger", "LabelConfig": "config"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

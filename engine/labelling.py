@@ -39,6 +39,11 @@ class PendingBlock:
     encoded: EncodedBlock
     batches: list[tuple[Ints, Future[Labels]]]
 
+    @property
+    def last(self) -> Future[Labels] | None:
+        """The batch that was started last, if there is any."""
+        return self.batches[-1][1] if self.batches else None
+
 
 class Labeller(AbstractContextManager["Labeller"]):
     """Labels blocks of records with one model.

@@ -83,7 +83,7 @@ def _joined(codes: Codes, kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
     digits_around = (before == _DIGIT) & (after == _DIGIT)
 
     same = np.append(False, codes[1:] == codes[:-1])
-    joined = (alnum & alnum_before) | (same & (kinds == _SIGN))
+    joined: NDArray[np.bool_] = (alnum & alnum_before) | (same & (kinds == _SIGN))
 
     period = codes == _PERIOD
     # "U.S.", "J.": the period after a letter that stands alone
