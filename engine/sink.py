@@ -5,12 +5,14 @@ import gzip
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, BinaryIO
 
 import zstandard
 
-from nerx.engine.errors import ConfigError
+from nerx.engine.errors import ConfigError, NerxError
 from nerx.engine.formats.jsonl import dump
 from nerx.engine.types import Record
 
@@ -32,9 +34,12 @@ class Sink:
         self.path = path
         self._suffix = os.path.splitext(path)[1].lower()
         self._part = None if path == "-" or _is_special(path) else path + ".part"
+        if self._part and os.path.isdir(path):
+            raise ConfigError(f"{path} is a directory; name a file in it")
         if self._part and not force and os.path.lexists(path):
             raise ConfigError(f"{path} exists; name another file or overwrite it with --force")
         self._file = self._open()
+        self._empty = True
 
     def __enter__(self) -> "Sink":
         return self
@@ -51,34 +56,57 @@ class Sink:
             self._file.close()
 
     def write(self, data: bytes) -> None:
-        """Writes the output of a block."""
-        if not data:
+        """Writes the output of a block.
+
+        Raises:
+            NerxError: the bytes cannot be written, for one because the disk is full.
+            BrokenPipeError: nobody reads the output any more.
+        """
+        if data:
+            self._write(data)
+
+    def close(self) -> None:
+        """Ends the output and gives it its name."""
+        if self._empty and self._suffix in (".gz", ".zst"):
+            self._write(b"")  # not even an empty one is a file of no bytes
+        if self.path == "-":
             return
+        with self._failures():
+            if self._part:
+                os.fsync(self._file.fileno())
+            self._file.close()
+            if self._part:
+                os.replace(self._part, self.path)
+
+    def _write(self, data: bytes) -> None:
+        self._empty = False
         if self._suffix == ".gz":
             data = gzip.compress(data, _GZIP_LEVEL, mtime=0)
         elif self._suffix == ".zst":
             data = zstandard.compress(data, _ZSTD_LEVEL)
-        self._file.write(data)
-        self._file.flush()
-
-    def close(self) -> None:
-        """Ends the output and gives it its name."""
-        if self.path == "-":
-            return
-        if self._part:
-            os.fsync(self._file.fileno())
-        self._file.close()
-        if self._part:
-            os.replace(self._part, self.path)
+        rest = memoryview(data)
+        with self._failures():
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            self._file.flush()
 
     def _open(self) -> BinaryIO:
         if self.path == "-":
             return sys.stdout.buffer
         try:
-            return open(self._part or self.path, "wb")
-        except (OSError, ValueError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            raise ConfigError(f"{self.path} cannot be written: {reason}") from None
+            return open(self._part or self.path, "wb", buffering=0)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            raise ConfigError(f"{self.path} cannot be written: {_reason(error)}") from None
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            kept = f"; what was written so far is in {self._part}" if self._part else ""
+            raise NerxError(f"{self.path} cannot be written: {_reason(error)}{kept}") from None
 
 
 def render_reject(file: str, record: Record) -> bytes:
@@ -103,3 +131,7 @@ def _is_special(path: str) -> bool:
     except (OSError, ValueError):
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

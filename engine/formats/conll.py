@@ -14,8 +14,7 @@ from nerx.engine.formats.text import not_utf8, refuse_too_long, utf8
 from nerx.engine.types import Block, Record
 
 _DOCSTART = b"-DOCSTART-"
-_BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
-_LINE_SPACE = b" \t\r\n"
+_BLANK_LINE = re.compile(rb"\n[ \t\r\v\f]*\n")
 _IN_WORD = re.compile(r"\s")
 
 
@@ -29,7 +28,7 @@ class ConllReader:
         while end:
             # Backwards: a blank line ends a record if the paragraph before it ends in a row.
             start = buffer.rfind(b"\n", 0, end - 1) + 1
-            if not buffer[start:end].strip(_LINE_SPACE) and _ends_in_row(buffer, start):
+            if not buffer[start:end].strip() and _ends_in_row(buffer, start):
                 return end
             end = start
         return 0
@@ -93,7 +92,7 @@ def columns(line: bytes) -> list[bytes]:
     """The columns of a row."""
     if b"\t" in line:
         return line.rstrip(b"\r\n").split(b"\t")
-    return [column for column in line.strip(_LINE_SPACE).split(b" ") if column]
+    return line.split()
 
 
 def sentences(data: bytes) -> Iterator[tuple[list[bytes], list[bool]]]:
@@ -102,7 +101,7 @@ def sentences(data: bytes) -> Iterator[tuple[list[bytes], list[bool]]]:
     flags: list[bool] = []
     paragraph: list[bytes] = []  # lines since a blank one or -DOCSTART-, not yet in `part`
     for line in io.BytesIO(data):
-        blank = not line.strip(_LINE_SPACE)
+        blank = not line.strip()
         if not blank and not line.startswith(_DOCSTART):
             paragraph.append(line)
             continue
@@ -151,7 +150,7 @@ def _ends_in_row(buffer: bytes | bytearray, end: int) -> bool:
     while end:
         start = buffer.rfind(b"\n", 0, end - 1) + 1
         line = bytes(buffer[start:end])
-        if not line.strip(_LINE_SPACE) or line.startswith(_DOCSTART):
+        if not line.strip() or line.startswith(_DOCSTART):
             break
         if not line.startswith(b"#"):
             return True
@@ -162,28 +161,30 @@ def _ends_in_row(buffer: bytes | bytearray, end: int) -> bool:
 
 def _take(record: Record, part: list[bytes], flags: list[bool]) -> None:
     """Sets the tokens of a record, or the reason why it has none."""
-    tokens: list[bytes] = []
-    width = 0
-    for number, (line, is_row) in enumerate(zip(part, flags, strict=True), record.line):
-        if not is_row:
-            continue
-        row = columns(line)
-        if not width:
-            width, first = len(row), number
-        if len(row) != width:
-            record.error = (
-                f"line {number} has {len(row)} columns, the sentence's first row (line {first}) "
-                f"has {width}; all rows of a sentence must have as many"
-            )
-            return
-        if not row[0]:
-            record.error = f"line {number} has no token in its first column"
-            return
-        tokens.append(row[0])
+    rows = [columns(line) for line, is_row in zip(part, flags, strict=True) if is_row]
+    tokens = [row[0] for row in rows]
+    if len({len(row) for row in rows}) > 1 or b"" in tokens:
+        numbers = [number for number, is_row in enumerate(flags, record.line) if is_row]
+        record.error = _bad_row(rows, numbers)
+        return
     try:
         record.tokens = b"\n".join(tokens).decode().split("\n") if tokens else []
     except UnicodeDecodeError:
         record.error = _find_not_utf8(record)
+
+
+def _bad_row(rows: list[list[bytes]], numbers: list[int]) -> str:
+    """What is wrong with the first bad row of a sentence; `numbers` are the lines of the rows."""
+    width = len(rows[0])
+    for row, number in zip(rows, numbers, strict=True):
+        if len(row) != width:
+            return (
+                f"line {number} has {len(row)} columns, the sentence's first row (line "
+                f"{numbers[0]}) has {width}; all rows of a sentence must have as many"
+            )
+        if not row[0]:
+            return f"line {number} has nothing in its first column; expected a token"
+    raise AssertionError("there is no bad row")
 
 
 def _find_not_utf8(record: Record) -> str:

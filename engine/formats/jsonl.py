@@ -15,6 +15,8 @@ from nerx.engine.formats.base import LabelledBlock
 from nerx.engine.formats.text import LINE_END, lines, not_utf8, refuse_too_long
 from nerx.engine.types import Block, Record
 
+_KEYS = ("entities", "words", "tags", "text", "tokens", "spans", "label")  # all that is ever added
+_QUOTED = {key: f'"{key}"'.encode() for key in _KEYS}
 _SPACE = b" \t\r\n"  # what JSON takes for white space
 _EXAMPLE = 'expected one object a line, such as {"text": "..."}'
 
@@ -130,7 +132,7 @@ def splice(raw: bytes, new: dict[str, Any]) -> bytes:
     space = raw[len(content) :]
     if not space.endswith(b"\n"):
         space += b"\n"
-    if any(_may_have(raw, key) for key in new):
+    if _may_have(raw, new):
         with suppress(RecursionError):  # too deep to write anew: of two equal keys the last counts
             value = json.loads(raw)
             new = {key: item for key, item in new.items() if key not in value or value[key] != item}
@@ -157,9 +159,15 @@ def dump_exact(value: dict[str, Any]) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _may_have(raw: bytes, key: str) -> bool:
-    """Whether `key`, of small letters, can be a key of the object; letters may be escaped."""
-    return b'"%b"' % key.encode() in raw or b"\\u006" in raw or b"\\u007" in raw
+def _may_have(raw: bytes, new: dict[str, Any]) -> bool:
+    """Whether the object can have one of the keys of `new`, which are of small letters.
+
+    It is asked for every line, so that few lines need to be parsed a second time.
+    """
+    for key in new:
+        if _QUOTED[key] in raw:
+            return True
+    return b"\\u006" in raw or b"\\u007" in raw  # a key may be spelled with escaped letters
 
 
 def _kind(value: Any) -> str:
