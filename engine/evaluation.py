@@ -7,12 +7,12 @@ import numpy as np
 from nerx.engine.arrays import offsets
 from nerx.engine.decoding import find_spans
 from nerx.engine.errors import InputError
+from nerx.engine.formats.gold import Sentence
 from nerx.engine.labelling import Labeller
 from nerx.engine.schemes import Scheme
 from nerx.engine.scoring import Scores, score
 from nerx.engine.types import Ints, Record, Spans
 
-Sentence = tuple[list[str], list[str]]  # the words and the label of each
 _BLOCK_SENTENCES = 2000
 
 

@@ -12,7 +12,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from nerx.engine.errors import InputError
 from nerx.engine.formats.base import LabelledBlock, Reader
 from nerx.engine.labelling import Labeller, PendingBlock
 from nerx.engine.types import Block, Counts, Record
@@ -27,49 +26,44 @@ def label_stream(
     blocks: Iterable[Block],
     reader: Reader,
     labeller: Labeller,
+    counts: Counts,
     reject: Callable[[Record], None],
-) -> Iterator[tuple[Block, LabelledBlock]]:
-    """Labels the blocks of an input in order.
+) -> Iterator[LabelledBlock]:
+    """Labels the blocks of an input in order, and counts what goes in and comes out.
 
     reject: is called for every bad record, in order; what it raises ends the run.
     """
-    pending: deque[tuple[Block, PendingBlock]] = deque()
-    parsed = ((block, reader.parse(block)) for block in blocks)
-    with _Ahead(parsed) as ahead:
+    pending: deque[PendingBlock] = deque()
+
+    def finish() -> LabelledBlock:
+        labelled = labeller.result(pending.popleft())
+        counts.records += len(labelled.records)
+        counts.words += labelled.encoded.words
+        counts.spans += len(labelled.spans.first)
+        return labelled
+
+    with _Ahead(map(reader.parse, blocks)) as ahead:
         coming = ahead.next()
         while True:
             if pending:
-                if last := pending[0][1].last:
+                if last := pending[0].last:
                     running: list[Future[Any]] = [coming, last]
                     wait(running, return_when=FIRST_COMPLETED)
                 if not coming.done() or len(pending) == _IN_FLIGHT:
-                    block, work = pending.popleft()
-                    yield block, labeller.result(work)
+                    yield finish()
                     continue
-            arrived = coming.result()
-            if arrived is None:
+            records = coming.result()
+            if records is None:
                 break
             coming = ahead.next()
-            block, records = arrived
+            counts.read += len(records)
             for record in records:
                 if record.error is not None:
+                    counts.rejected += 1
                     reject(record)
-            good = [record for record in records if record.error is None]
-            pending.append((block, labeller.submit(good)))
-    for block, work in pending:
-        yield block, labeller.result(work)
-
-
-def refuse(source: str, record: Record) -> InputError:
-    """The error for a bad record."""
-    return InputError(f"{source}:{record.line}: {record.error}")
-
-
-def count(counts: Counts, block: LabelledBlock) -> None:
-    """Adds what a block holds to the counts of a run."""
-    counts.records += len(block.records)
-    counts.words += block.encoded.words
-    counts.spans += len(block.spans.first)
+            pending.append(labeller.submit([r for r in records if r.error is None]))
+    while pending:
+        yield finish()
 
 
 class _Ahead(Generic[T]):

@@ -1,7 +1,7 @@
 """The values that flow through the engine, in the order in which they come to be."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,10 +90,10 @@ class Spans:
 
 @dataclass(slots=True)
 class Counts:
-    """What a run has done so far."""
+    """What a run has done so far; in the end, read is records and rejected together."""
 
+    read: int = 0
     records: int = 0
     rejected: int = 0
     words: int = 0
     spans: int = 0
-    by_label: dict[str, int] = field(default_factory=dict)

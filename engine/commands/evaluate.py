@@ -1,0 +1,62 @@
+"""`nerx eval`: score a model on gold data."""
+
+import click
+
+from nerx.engine.bundle import Bundle
+from nerx.engine.commands.options import label_options, model_options
+from nerx.engine.config import LabelConfig
+from nerx.engine.evaluation import evaluate
+from nerx.engine.formats.gold import read_gold
+from nerx.engine.formats.registry import FORMATS
+from nerx.engine.schemes import Scheme
+from nerx.engine.scoring import Score, Scores
+from nerx.engine.tagger import open_labeller
+
+
+@click.command("eval")
+@click.argument("gold")
+@model_options
+@click.option("--format", type=click.Choice(FORMATS), help="Gold format, if not by its suffix.")
+@label_options
+def command(
+    gold: str,
+    model: str,
+    backend: str,
+    precision: str,
+    format: str | None,
+    aggregation: str,
+    decode: str,
+    overlap: int,
+    batch_tokens: int | None,
+) -> None:
+    """Score a model on GOLD.
+
+    GOLD is CoNLL (word first, tag last), JSONL with "tokens" and "tags", or segmented text (words
+    joined by a space). A span counts only if both ends and its type are right, as in seqeval.
+    """
+    config = LabelConfig(
+        aggregation=aggregation, decode=decode, overlap=overlap, batch_tokens=batch_tokens
+    )
+    sentences = list(read_gold(gold, format))
+    with open_labeller(Bundle.load(model), backend, precision, "auto", config) as labeller:
+        scores = evaluate(labeller, sentences)
+        backend_name = f"{labeller.backend.name} {labeller.backend.precision}"
+    click.echo(
+        f"{model} on {gold}: {len(sentences):,} sentences, {backend_name}, {decode} decoding;"
+        f"\nseqeval default mode, labels {labeller.scheme.name.upper()}"
+    )
+    click.echo(_table(scores, labeller.scheme))
+
+
+def _table(scores: Scores, scheme: Scheme) -> str:
+    unit = "words" if scheme.segmentation else "all types"
+    rows = [] if scheme.segmentation else [*scores.by_type.items()]
+    rows.append((unit, scores.total))
+    lines = [f"{'':12}{'precision':>10}{'recall':>10}{'F1':>10}{'gold':>10}"]
+    lines += [_row(name, score) for name, score in rows]
+    return "\n".join([*lines, f"{'accuracy':12}{scores.accuracy:10.4f}"])
+
+
+def _row(name: str, score: Score) -> str:
+    figures = f"{score.precision:10.4f}{score.recall:10.4f}{score.f1:10.4f}"
+    return f"{name:12}{figures}{score.gold:10,}"

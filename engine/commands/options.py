@@ -1,0 +1,73 @@
+"""Options that several commands take."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from nerx.engine.backends.select import RUNTIMES
+from nerx.engine.bundle import PRECISIONS
+from nerx.engine.config import AGGREGATIONS, DECODERS, LabelConfig
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def model_options(command: F) -> F:
+    """Which model, run by what: `model`, `backend`, `precision`."""
+    for option in (
+        click.option(
+            "--precision",
+            type=click.Choice(("auto", *PRECISIONS)),
+            default="auto",
+            help="Precision to compute in; auto takes the fastest that the model has.",
+        ),
+        click.option(
+            "--backend",
+            type=click.Choice(("auto", *RUNTIMES)),
+            default="auto",
+            help="Runtime; auto takes the fastest that is installed.",
+        ),
+        click.option(
+            "-m",
+            "--model",
+            default="en",
+            metavar="en|zh|DIR",
+            help="Built-in model, or folder of an exported one, written with ./ or /.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def label_options(command: F) -> F:
+    """How to label: the fields of `LabelConfig`, which checks them."""
+    default = LabelConfig()
+    for option in (
+        click.option(
+            "--batch-tokens",
+            type=click.IntRange(min=1),
+            help="Padded subwords a batch, at most; changes the speed only.",
+        ),
+        click.option(
+            "--overlap",
+            default=default.overlap,
+            show_default=True,
+            help="Subwords that windows of a long document share.",
+        ),
+        click.option(
+            "--decode",
+            type=click.Choice(DECODERS),
+            default=default.decode,
+            show_default=True,
+            help="Best legal label sequence, or the best label of each word alone.",
+        ),
+        click.option(
+            "--aggregation",
+            type=click.Choice(AGGREGATIONS),
+            default=default.aggregation,
+            show_default=True,
+            help="A word's label is its first subword's, or that of pooled probabilities.",
+        ),
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,146 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nerx.engine.config import LabelConfig
+from nerx.engine.decoding import illegal_documents
+from nerx.engine.encoding import Encoder
+from nerx.engine.errors import BackendError, ConfigError
+from nerx.engine.formats.base import LabelledBlock
+from nerx.engine.labelling import Labeller
+from nerx.engine.schemes import Scheme
+from nerx.engine.types import Record
+
+from .fake_backend import FakeBackend
+from .tokenizers_for_tests import wordpiece
+
+NER = Scheme.from_labels("O B-PER I-PER B-LOC I-LOC".split())
+BARE = Scheme.from_labels(["B", "I"])
+TEXTS = st.lists(st.text(alphabet="paris lnbe", max_size=60), max_size=8)
+
+
+def labeller(
+    scheme: Scheme = NER, unit: str = "words", poison: int | None = None, **options: object
+) -> Labeller:
+    config = LabelConfig(**{"overlap": 3, **options})  # type: ignore[arg-type]
+    encoder = Encoder(wordpiece(), unit=unit, max_length=20, overlap=config.overlap, pad_id=0)
+    return Labeller(encoder, FakeBackend(len(scheme.labels), poison), scheme, config)
+
+
+def records(texts: list[str]) -> list[Record]:
+    return [Record(b"", 1, 0, text=text) for text in texts]
+
+
+def label(texts: list[str], **options: object) -> LabelledBlock:
+    with labeller(**options) as engine:  # type: ignore[arg-type]
+        [block] = engine.label([records(texts)])
+    return block
+
+
+@given(texts=TEXTS, budget=st.integers(1, 200))
+def test_every_word_gets_the_label_of_its_first_subword(texts: list[str], budget: int) -> None:
+    block = label(texts, decode="argmax", batch_tokens=budget)
+    first = block.encoded.subword_ids[block.encoded.word_subwords[:-1]]
+    np.testing.assert_array_equal(block.labels.label_ids, first % 5)
+    np.testing.assert_allclose(block.labels.scores, 0.9, rtol=1e-6)
+
+
+@given(texts=TEXTS, budget=st.integers(1, 200))
+def test_viterbi_gives_legal_labels_and_leaves_legal_documents_alone(
+    texts: list[str], budget: int
+) -> None:
+    greedy = label(texts, decode="argmax")
+    best = label(texts, decode="viterbi", batch_tokens=budget)
+    doc_words = best.encoded.doc_words
+    assert not len(illegal_documents(best.labels.label_ids, doc_words, NER))
+    illegal = set(illegal_documents(greedy.labels.label_ids, doc_words, NER).tolist())
+    for doc, (begin, end) in enumerate(itertools.pairwise(doc_words)):
+        same = (greedy.labels.label_ids[begin:end] == best.labels.label_ids[begin:end]).all()
+        assert same == (doc not in illegal)
+        if doc not in illegal:
+            np.testing.assert_array_equal(
+                greedy.labels.scores[begin:end], best.labels.scores[begin:end]
+            )
+
+
+@given(texts=TEXTS, blocks=st.integers(1, 4))
+def test_blocks_and_order_change_no_label(texts: list[str], blocks: int) -> None:
+    whole = label(texts)
+    with labeller() as engine:
+        parts = list(engine.label([records(texts[i::blocks]) for i in range(blocks)]))
+    for number, part in enumerate(parts):
+        for place, doc in enumerate(range(number, len(texts), blocks)):
+            begin, end = whole.encoded.doc_words[doc : doc + 2]
+            first, last = part.encoded.doc_words[place : place + 2]
+            np.testing.assert_array_equal(
+                whole.labels.label_ids[begin:end], part.labels.label_ids[first:last]
+            )
+
+
+@pytest.mark.parametrize("how", ["mean", "max"])
+def test_pooling_looks_at_every_subword(how: str) -> None:
+    block = label(["paris berlins paris"], aggregation=how, decode="argmax")
+    encoded = block.encoded
+    assert (np.diff(encoded.word_subwords) > 1).all()
+    for word in range(encoded.words):
+        ids = encoded.subword_ids[slice(*encoded.word_subwords[word : word + 2])]
+        rows = np.full((len(ids), 5), np.log(0.1 / 4))
+        rows[np.arange(len(ids)), ids % 5] = np.log(0.9) + ids * 1e-4
+        rows = np.exp(rows) / np.exp(rows).sum(axis=1, keepdims=True)
+        pooled = rows.mean(axis=0) if how == "mean" else rows.max(axis=0)
+        pooled /= pooled.sum()
+        assert block.labels.label_ids[word] == pooled.argmax()
+        assert block.labels.scores[word] == pytest.approx(pooled.max(), rel=1e-5)
+
+
+def test_white_space_parts_words_in_segmentation() -> None:
+    tokenizer = wordpiece()
+    inside = [c for c in "abcdefgh" if tokenizer.token_to_id(c) % 2][:2]
+    text = f"{inside[0]}{inside[1]} {inside[1]}{inside[0]}"
+    block = label([text, text], scheme=BARE, unit="characters", decode="argmax")
+    assert (block.labels.label_ids == 1).all()
+    assert block.spans.first.tolist() == [0, 2, 4, 6]
+
+
+def test_min_score_drops_entities_and_their_labels() -> None:
+    kept = label(["paris berlin e l n"], min_score=0.5)
+    assert len(kept.spans.first)
+    none = label(["paris berlin e l n"], min_score=0.99)
+    assert not len(none.spans.first)
+    assert not none.labels.label_ids.any()
+    with pytest.raises(ConfigError, match="segmentation"):
+        labeller(BARE, min_score=0.5)
+
+
+@pytest.mark.parametrize("aggregation", ["first", "mean"])
+def test_documents_without_words_pass(aggregation: str) -> None:
+    for texts in ([], [""], ["", "  ", "\n"]):
+        block = label(texts, aggregation=aggregation)
+        assert len(block.records) == len(texts)
+        assert not block.encoded.words
+
+
+def test_an_error_of_the_backend_reaches_the_caller() -> None:
+    with (
+        labeller(poison=wordpiece().token_to_id("n")) as engine,
+        pytest.raises(BackendError, match="poisoned"),
+    ):
+        list(engine.label([records(["paris"]), records(["n"])]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"aggregation": "sum"}, "expected one of first"),
+        ({"decode": "beam"}, "expected one of viterbi"),
+        ({"min_score": 2.0}, "from 0 to 1"),
+        ({"overlap": -1}, "0 or more"),
+        ({"batch_tokens": 0}, "1 or more"),
+    ],
+)
+def test_options_are_checked(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        LabelConfig(**options)  # type: ignore[arg-type]
