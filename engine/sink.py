@@ -83,7 +83,7 @@ class Sink:
         if self._suffix == ".gz":
             data = gzip.compress(data, _GZIP_LEVEL, mtime=0)
         elif self._suffix == ".zst":
-            data = zstandard.compress(data, _ZSTD_LEVEL)
+            data = zstandard.ZstdCompressor(_ZSTD_LEVEL, write_checksum=True).compress(data)
         rest = memoryview(data)
         with self._failures():
             while rest:

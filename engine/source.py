@@ -101,9 +101,10 @@ class Source:
         start: int = 0,
         first_line: int = 1,
     ) -> Iterator[Block]:
-        """Runs of whole records of about `block_bytes`, from byte `start` of the unpacked input.
+        """Runs of whole records of up to `block_bytes`, from byte `start` of the unpacked input.
 
-        A longer record is a block of its own; of one over `max_record_bytes` only the head is kept.
+        Where the first record is longer, a block has up to twice as many bytes, and so on. A record
+        over `max_record_bytes` is a block of its own, of which only the head is kept.
 
         Raises:
             InputError: the input cannot be read or unpacked, or ends before `start`.

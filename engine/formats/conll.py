@@ -125,7 +125,7 @@ def sentences(data: bytes) -> Iterator[tuple[list[bytes], list[bool]]]:
 def _rows(paragraph: list[bytes]) -> list[bool]:
     """Which lines of a paragraph are rows.
 
-    A line that begins with `#` is a comment unless it has as many columns as the first plain row.
+    A line that begins with `#` is a comment unless it has the columns of the first plain row.
     """
     doubtful = [
         i for i, line in enumerate(paragraph) if line.startswith(b"#") and _like_comment(line)
@@ -134,10 +134,15 @@ def _rows(paragraph: list[bytes]) -> list[bool]:
     for i in doubtful:
         flags[i] = False
     if doubtful and True in flags:
-        width = len(columns(paragraph[flags.index(True)]))
+        form = _form(paragraph[flags.index(True)])
         for i in doubtful:
-            flags[i] = len(columns(paragraph[i])) == width
+            flags[i] = _form(paragraph[i]) == form
     return flags
+
+
+def _form(line: bytes) -> tuple[bool, int]:
+    """Whether tabs part the columns of a row, and how many there are."""
+    return b"\t" in line, len(columns(line))
 
 
 def _like_comment(line: bytes) -> bool:
