@@ -1,0 +1,25 @@
+"""A sample as the engine would batch it."""
+
+from collections.abc import Iterator
+
+from tokenizers import Tokenizer
+
+from nerx.engine.batching import build_batch, plan_batches, window_lengths
+from nerx.engine.bundle import Bundle
+from nerx.engine.encoding import Encoder
+from nerx.engine.types import Batch, Ints
+from nerx.export.sample import Sample
+
+
+def engine_batches(bundle: Bundle, sample: Sample, max_tokens: int) -> Iterator[tuple[Batch, Ints]]:
+    """Batches of at most so many padded subwords, and the words of each one's positions."""
+    encoder = Encoder(
+        Tokenizer.from_file(str(bundle.tokenizer_path())),
+        unit=bundle.unit,
+        max_length=bundle.max_length,
+        overlap=min(64, bundle.max_length // 4),
+        pad_id=bundle.pad_id,
+    )
+    encoded = encoder.encode(sample.records())
+    for windows in plan_batches(window_lengths(encoded, encoder.special), max_tokens):
+        yield build_batch(encoded, windows, encoder.special, every_subword=False)

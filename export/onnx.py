@@ -1,0 +1,46 @@
+"""PyTorch to ONNX through optimum, with the decode tail."""
+
+import tempfile
+from pathlib import Path
+
+import onnx
+from optimum.exporters.onnx import export
+from optimum.exporters.tasks import TasksManager
+
+from nerx.engine.errors import BundleError
+from nerx.export.checkpoint import Checkpoint
+from nerx.export.graph import append_decode_tail, drop_token_types, drop_unused
+
+_TASK = "token-classification"
+
+
+def to_onnx(checkpoint: Checkpoint) -> onnx.ModelProto:
+    """The fp32 graph of a token classifier: input_ids, attention_mask, word_index -> word labels.
+
+    Raises:
+        BundleError: optimum does not export this architecture.
+    """
+    model = checkpoint.model
+    kind = model.config.model_type
+    try:
+        make_config = TasksManager.get_exporter_config_constructor(
+            "onnx", model, task=_TASK, library_name="transformers"
+        )
+    except (KeyError, ValueError) as error:
+        raise BundleError(
+            f"optimum exports no {kind} token classifiers to ONNX; it does these: "
+            + ", ".join(supported_architectures())
+        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        export(model, make_config(model.config), path)
+        graph = onnx.load(path)
+    drop_token_types(graph)
+    append_decode_tail(graph, len(checkpoint.labels))
+    drop_unused(graph)
+    return graph
+
+
+def supported_architectures() -> tuple[str, ...]:
+    """Model types whose token classifiers optimum can export."""
+    return tuple(sorted(TasksManager.get_supported_model_type_for_task(_TASK, "onnx")))
