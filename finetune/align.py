@@ -1,0 +1,71 @@
+"""Words and their labels as the encoder's rows: labels on first subwords, long sentences cut."""
+
+from collections.abc import Sequence
+
+from transformers import PreTrainedTokenizerFast
+
+IGNORED = -100  # torch's cross entropy skips these positions
+
+
+def subwords_of(words: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> dict[str, list[int]]:
+    """The subword ids of each distinct word; a word that yields none becomes one unknown token."""
+    distinct = list(dict.fromkeys(words))
+    encodings = tokenizer.backend_tokenizer.encode_batch(
+        [[word] for word in distinct], is_pretokenized=True, add_special_tokens=False
+    )
+    unknown = [tokenizer.unk_token_id]
+    return {word: e.ids or unknown for word, e in zip(distinct, encodings, strict=True)}
+
+
+def special_ids(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
+    """The ids that the tokenizer puts before and after a sentence."""
+    encoding = tokenizer.backend_tokenizer.encode(["a"], is_pretokenized=True)
+    words = [at for at, special in enumerate(encoding.special_tokens_mask) if not special]
+    return encoding.ids[: words[0]], encoding.ids[words[-1] + 1 :]
+
+
+def window_starts(lengths: Sequence[int], room: int) -> list[int]:
+    """The first word of each window when words of these subword lengths fill windows of `room`."""
+    starts, used = [0], 0
+    for word, length in enumerate(lengths):
+        if used and used + length > room:
+            starts.append(word)
+            used = 0
+        used += length
+    return starts
+
+
+def encode(
+    sentences: Sequence[Sequence[str]],
+    labels: Sequence[Sequence[int]],
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int,
+) -> tuple[list[dict[str, list[int]]], list[int]]:
+    """Rows for the Trainer, and for each row the sentence it is a window of.
+
+    A sentence longer than `max_length` subwords goes on in the next row, cut between words; only a
+    single word longer than a whole window loses its tail.
+    """
+    subwords = subwords_of([word for words in sentences for word in words], tokenizer)
+    before, after = special_ids(tokenizer)
+    room = max_length - len(before) - len(after)
+    rows, sentence_of_row = [], []
+    for number, (words, word_labels) in enumerate(zip(sentences, labels, strict=True)):
+        pieces = [subwords[word][:room] for word in words]
+        starts = window_starts([len(piece) for piece in pieces], room)
+        for start, end in zip(starts, [*starts[1:], len(words)], strict=True):
+            rows.append(_row(pieces[start:end], word_labels[start:end], before, after))
+            sentence_of_row.append(number)
+    return rows, sentence_of_row
+
+
+def _row(
+    pieces: Sequence[list[int]], labels: Sequence[int], before: list[int], after: list[int]
+) -> dict[str, list[int]]:
+    input_ids, aligned = list(before), [IGNORED] * len(before)
+    for piece, label in zip(pieces, labels, strict=True):
+        input_ids += piece
+        aligned += [label] + [IGNORED] * (len(piece) - 1)
+    input_ids += after
+    aligned += [IGNORED] * len(after)
+    return {"input_ids": input_ids, "attention_mask": [1] * len(input_ids), "labels": aligned}

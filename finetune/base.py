@@ -1,0 +1,96 @@
+"""The model that training starts from: its tokenizer, its weights, its fit with the recipe."""
+
+from collections.abc import Sequence
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from nerx.engine.errors import ConfigError
+from nerx.finetune.recipes import Recipe
+
+
+def load_tokenizer(base: str) -> PreTrainedTokenizerFast:
+    """The base's fast tokenizer, set to cut and pad nothing by itself.
+
+    Raises: ConfigError where there is no model, or none with a tokenizer.json.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base, use_fast=True)
+    except ValueError:  # named after a class that this transformers lacks; its file may do
+        tokenizer = _load_tokenizer_file(base)
+    except OSError as error:
+        raise _unreadable(base, error) from error
+    if not tokenizer.is_fast:
+        raise ConfigError(
+            f"{base} has no fast tokenizer (tokenizer.json); convert it with transformers first"
+        )
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    return tokenizer
+
+
+def _load_tokenizer_file(base: str) -> PreTrainedTokenizerFast:
+    try:
+        return PreTrainedTokenizerFast.from_pretrained(base)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{base} has no fast tokenizer (tokenizer.json): {error}; convert it first"
+        ) from error
+
+
+def load_model(recipe: Recipe, base: str) -> PreTrainedModel:
+    """The base with a classifier for the recipe's labels, in fp32.
+
+    Raises: ConfigError where there is no model, or its classifier has other labels.
+    """
+    try:
+        config = AutoConfig.from_pretrained(base)
+    except (OSError, ValueError) as error:
+        raise _unreadable(base, error) from error
+    _check_classifier(base, config, recipe.labels)
+    changes = {
+        "hidden_dropout_prob": recipe.hidden_dropout,
+        "attention_probs_dropout_prob": recipe.attention_dropout,
+    }
+    config.update({name: value for name, value in changes.items() if value is not None})
+    config.id2label = dict(enumerate(recipe.labels))
+    config.label2id = {label: number for number, label in enumerate(recipe.labels)}
+    try:
+        return AutoModelForTokenClassification.from_pretrained(
+            base, config=config, dtype=torch.float32, attn_implementation=recipe.attention
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _unreadable(base, error) from error
+
+
+def _check_classifier(base: str, config: PretrainedConfig, labels: Sequence[str]) -> None:
+    """Refuses a fine-tuned base whose classifier would silently get other labels."""
+    architectures = config.architectures or []
+    if not any(name.endswith("ForTokenClassification") for name in architectures):
+        return
+    theirs = tuple(config.id2label[number] for number in range(config.num_labels))
+    if theirs != tuple(labels):
+        raise ConfigError(
+            f"{base} is a classifier of {', '.join(theirs)}, but the recipe has "
+            f"{', '.join(labels)}; start from an encoder, or --set labels={','.join(theirs)}"
+        )
+
+
+def window_length(tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> int:
+    """The longest row, in subwords with the special tokens, that both can take."""
+    return min(tokenizer.model_max_length, model.config.max_position_embeddings)
+
+
+def _unreadable(base: str, error: Exception) -> ConfigError:
+    reason = str(error).strip().splitlines()[0]
+    return ConfigError(
+        f"cannot load the base model {base!r}: {reason} "
+        "(expected a folder with config.json, model.safetensors and tokenizer.json, or a hub id)"
+    )

@@ -1,0 +1,99 @@
+"""Gold files, or a corpus of the hub, as words and the label ids of a recipe."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nerx.engine.errors import ConfigError, InputError
+from nerx.engine.evaluation import gold_labels
+from nerx.engine.formats.gold import Sentence, read_gold
+from nerx.engine.schemes import Scheme
+
+HUB_CORPORA = {"conll2003": "eriktks/conll2003"}
+HUB_SPLITS = {"train": "train", "dev": "validation"}
+MAX_SLIPS = 0.01  # share of entities that may open against the scheme of their file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """Sentences as words, each word with the id of its label."""
+
+    words: list[list[str]]
+    labels: list[list[int]]
+    sources: dict[str, int]  # sentences of each source, in order
+    sha256: dict[str, str]  # of each local file
+
+
+def read_corpus(sources: Sequence[str], split: str, labels: Sequence[str]) -> Corpus:
+    """The sentences of all sources (files, or names in HUB_CORPORA), in the order given.
+
+    Gold labels of another scheme, as IOB1, are spelled in that of `labels`.
+
+    Raises: InputError for a source that cannot be read, has no sentence, a broken line, tags of
+    two schemes, or a type that `labels` lack; ConfigError for one that is given twice.
+    """
+    scheme = Scheme.from_labels(labels)
+    corpus = Corpus(words=[], labels=[], sources={}, sha256={})
+    for source in sources:
+        if source in corpus.sources:
+            raise ConfigError(f"{source} is given twice as {split} data; expected each once")
+        from_hub = source in HUB_CORPORA and not Path(source).exists()
+        sentences = list(_hub_sentences(source, split) if from_hub else read_gold(source))
+        if not sentences:
+            raise InputError(f"{source}: no sentence found; expected one at least")
+        corpus.words.extend(words for words, _ in sentences)
+        corpus.labels.extend(_label_ids(source, [tags for _, tags in sentences], scheme))
+        corpus.sources[source] = len(sentences)
+        if not from_hub:
+            corpus.sha256[source] = hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    return corpus
+
+
+def _label_ids(source: str, tags: list[list[str]], scheme: Scheme) -> Iterator[list[int]]:
+    _refuse_two_schemes(source, tags)
+    try:
+        label_ids = iter(gold_labels(tags, scheme).tolist())
+    except InputError as error:
+        raise InputError(f"{source}: {error} (give other labels by --set labels=A,B)") from error
+    return ([next(label_ids) for _ in sentence] for sentence in tags)
+
+
+def _refuse_two_schemes(source: str, tags: list[list[str]]) -> None:
+    """Raises InputError where I- and B- both open entities; CoNLL-2003 has two slips in 23,499."""
+    iob1, iob2 = (sum(_openings(sentence, prefix) for sentence in tags) for prefix in "IB")
+    if min(iob1, iob2) > MAX_SLIPS * (iob1 + iob2):
+        raise InputError(
+            f"{source}: {iob1} entities open with I- (IOB1), but {iob2} with B- where IOB1 has I- "
+            "(IOB2); expected one scheme in a file"
+        )
+
+
+def _openings(tags: list[str], prefix: str) -> int:
+    """How many entities open with that prefix where none of their type was open."""
+    return sum(
+        tag.startswith(prefix + "-") and previous[2:] != tag[2:]
+        for previous, tag in zip(["O", *tags], tags, strict=False)
+    )
+
+
+def _hub_sentences(name: str, split: str) -> Iterator[Sentence]:
+    try:
+        from datasets import load_dataset
+    except ImportError as error:
+        raise ConfigError(
+            f"{name} is not a file, and reading it from the hub needs: pip install datasets"
+        ) from error
+    try:
+        # This revision holds the data as Parquet files: no code of the repository runs.
+        rows = load_dataset(
+            HUB_CORPORA[name], revision="refs/convert/parquet", split=HUB_SPLITS[split]
+        )
+    except OSError as error:  # offline, or the hub answered with an error
+        raise InputError(
+            f"{name} could not be read from the hub ({error}); give a local file instead"
+        ) from error
+    tag_names = rows.features["ner_tags"].feature.names
+    for row in rows:
+        if row["tokens"]:
+            yield row["tokens"], [tag_names[tag] for tag in row["ner_tags"]]

@@ -1,0 +1,219 @@
+"""Every hyperparameter of the reference and the built-in models, as data."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from nerx.engine.errors import ConfigError
+
+ENTITY_LABELS = (
+    "O",
+    *(f"{prefix}-{kind}" for kind in ("PER", "ORG", "LOC", "MISC") for prefix in "BI"),
+)
+SEGMENTATION_LABELS = ("B", "I")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """The figures of a published model card, as fractions of one."""
+
+    precision: float
+    recall: float
+    f1: float
+    accuracy: float
+    loss: float
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What turns a base encoder and a corpus into one token classifier.
+
+    `learning_rate` belongs to the topmost encoder layer; each layer below gets `layer_decay` times
+    the rate of the one above, the embeddings least; the new classifier gets `head_learning_rate`.
+    """
+
+    name: str
+    base: str
+    language: str
+    task: str  # "ner" or "segmentation"
+    labels: tuple[str, ...]
+    epochs: float
+    learning_rate: float
+    head_learning_rate: float | None = None  # None: as learning_rate
+    layer_decay: float = 1.0
+    train_batch_size: int
+    eval_batch_size: int
+    eval_steps: int | None = None  # None: evaluate after each epoch
+    keep_best: bool = False  # by F1, else the last
+    seed: int = 42
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.999
+    adam_epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    warmup_ratio: float = 0.0
+    max_grad_norm: float = 1.0
+    hidden_dropout: float | None = None  # None: as the base has it
+    attention_dropout: float | None = None
+    word_dropout: float = 0.0  # share of training words replaced by the unknown token
+    attention: str = "sdpa"
+    group_by_length: bool = False
+    bf16: bool = False
+    card: Card | None = None
+
+    def __post_init__(self) -> None:
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} is {value}; expected more than 0")
+        for name in _SHARES:
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise ConfigError(f"{name} is {value}; expected at least 0 and less than 1")
+        if self.task not in ("ner", "segmentation"):
+            raise ConfigError(f"task is {self.task!r}; expected 'ner' or 'segmentation'")
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
+            raise ConfigError(f"labels are {self.labels}; expected two or more, each once")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One use of a recipe."""
+
+    recipe: Recipe
+    train: tuple[str, ...]  # files, or names of corpora of the hub
+    dev: tuple[str, ...]
+    base: str  # a folder or a hub id
+    output: Path
+    max_steps: int | None = None
+    overrides: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def work(self) -> Path:
+        """Where checkpoints live until the finished model is moved to `output`."""
+        return self.output.with_name(self.output.name + ".part")
+
+
+_POSITIVE = (
+    *("epochs", "learning_rate", "head_learning_rate", "layer_decay", "max_grad_norm"),
+    *("train_batch_size", "eval_batch_size", "eval_steps", "adam_epsilon"),
+)
+_SHARES = (
+    *("adam_beta1", "adam_beta2", "warmup_ratio", "weight_decay"),
+    *("hidden_dropout", "attention_dropout", "word_dropout"),
+)
+_FIXED = ("name", "task", "language", "card")  # what a recipe is, not how it trains
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="albert-conll2003",
+            base="albert/albert-base-v2",
+            language="en",
+            task="ner",
+            labels=ENTITY_LABELS,
+            epochs=3,
+            learning_rate=2e-5,
+            train_batch_size=8,
+            eval_batch_size=8,
+            card=Card(
+                precision=0.9301, recall=0.9376, f1=0.9338, accuracy=0.9852, loss=0.0700, step=5268
+            ),
+        ),
+        Recipe(
+            name="bert-chinese-ws",
+            base="ckiplab/bert-base-chinese-ws",
+            language="zh",
+            task="segmentation",
+            labels=SEGMENTATION_LABELS,
+            epochs=7,
+            learning_rate=2e-5,
+            train_batch_size=18,
+            eval_batch_size=18,
+            eval_steps=1000,
+            keep_best=True,
+            card=Card(
+                precision=0.9615, recall=0.9630, f1=0.9623, accuracy=0.9829, loss=0.0567, step=5000
+            ),
+        ),
+        Recipe(
+            name="nerx-en",
+            base="intfloat/multilingual-e5-small",
+            language="en",
+            task="ner",
+            labels=ENTITY_LABELS,
+            epochs=8,
+            learning_rate=1e-4,
+            layer_decay=1.0,
+            train_batch_size=16,
+            eval_batch_size=32,
+            keep_best=True,
+            weight_decay=0.01,
+            warmup_ratio=0.04,
+            attention_dropout=0.0,
+            word_dropout=0.05,
+            attention="eager",
+            group_by_length=True,
+            bf16=True,
+        ),
+        Recipe(
+            name="nerx-zh",
+            base="intfloat/multilingual-e5-small",
+            language="zh",
+            task="segmentation",
+            labels=SEGMENTATION_LABELS,
+            epochs=8,
+            learning_rate=1e-4,
+            layer_decay=1.0,
+            train_batch_size=16,
+            eval_batch_size=32,
+            keep_best=True,
+            weight_decay=0.01,
+            warmup_ratio=0.04,
+            attention_dropout=0.0,
+            word_dropout=0.05,
+            attention="eager",
+            group_by_length=True,
+            bf16=True,
+        ),
+    )
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises: ConfigError where there is none.
+    """
+    if name not in RECIPES:
+        raise ConfigError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def override(recipe: Recipe, values: dict[str, str]) -> Recipe:
+    """The recipe with some of its values replaced by what a user typed.
+
+    Raises: ConfigError for a name that no recipe has, or a value of the wrong kind.
+    """
+    return replace(recipe, **{name: _parse(name, text) for name, text in values.items()})
+
+
+def _parse(name: str, text: str) -> Any:
+    hints = get_type_hints(Recipe)
+    if name not in hints or name in _FIXED:
+        known = ", ".join(sorted(set(hints) - set(_FIXED)))
+        raise ConfigError(f"no hyperparameter {name!r} to set; there are {known}")
+    if name == "labels":
+        return tuple(text.split(","))
+    kinds = get_args(hints[name]) or (hints[name],)
+    if text == "none" and type(None) in kinds:
+        return None
+    if kinds[0] is bool:
+        if text not in ("true", "false"):
+            raise ConfigError(f"{name} is {text!r}; expected true or false")
+        return text == "true"
+    try:
+        return kinds[0](text)
+    except ValueError as error:
+        raise ConfigError(f"{name} is {text!r}; expected {kinds[0].__name__}") from error

@@ -1,0 +1,79 @@
+"""What metrics.json says about a run: everything needed to judge it and to repeat it."""
+
+import platform
+import resource
+import sys
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerState
+
+from nerx.finetune.evaluate import Evaluation, Rows
+from nerx.finetune.metrics import as_dict
+from nerx.finetune.recipes import Run
+
+PACKAGES = ("torch", "transformers", "tokenizers", "nerx-engine")
+
+
+def report_of(
+    run: Run,
+    train: Rows,
+    dev: Rows,
+    final: Evaluation,
+    state: TrainerState,
+    seconds: float,
+    *,
+    resumed: bool,
+) -> dict[str, Any]:
+    """The content of metrics.json; scores are fractions of one."""
+    local = Path(run.base).exists()
+    return {
+        "recipe": run.recipe.name,
+        "task": run.recipe.task,
+        "language": run.recipe.language,
+        "hyperparameters": asdict(run.recipe),
+        "overrides": run.overrides,
+        "base": Path(run.base).name if local else run.base,
+        "base_model": None if local else run.base,  # on the hub
+        "steps": state.global_step,
+        "epochs": state.epoch,
+        "best_step": state.best_global_step,
+        "resumed": resumed,
+        "dev": {"loss": final.loss, **as_dict(final.total)},
+        "dev_by_type": {
+            kind: {"precision": s.precision, "recall": s.recall, "f1": s.f1, "spans": s.gold}
+            for kind, s in final.total.by_type.items()
+        },
+        "dev_by_file": {Path(name).name: as_dict(s) for name, s in final.by_file.items()},
+        "history": state.log_history,
+        "data": {"train": _files(train), "dev": _files(dev)},
+        "seconds": round(seconds, 1),
+        "peak_memory_bytes": _peak_memory_bytes(),
+        "device": _device(),
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+    }
+
+
+def _files(rows: Rows) -> list[dict[str, Any]]:
+    corpus = rows.corpus
+    return [
+        {"file": Path(source).name, "sentences": sentences, "sha256": corpus.sha256.get(source)}
+        for source, sentences in corpus.sources.items()
+    ]
+
+
+def _peak_memory_bytes() -> int:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    # Linux counts in kilobytes, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _device() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"CPU, {torch.get_num_threads()} threads"

@@ -1,0 +1,203 @@
+"""A recipe, data and a base in; a finished model folder out, also after a kill."""
+
+import json
+import os
+import shutil
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    DataCollatorForTokenClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    PrinterCallback,
+    TrainingArguments,
+    set_seed,
+)
+
+from nerx.engine.errors import BackendError, ConfigError
+from nerx.finetune.base import load_model, load_tokenizer, window_length
+from nerx.finetune.card import write_card
+from nerx.finetune.evaluate import Rows, evaluate_folder, metrics_of
+from nerx.finetune.recipes import Run
+from nerx.finetune.report import report_of
+from nerx.finetune.trainer import Progress, RecipeTrainer
+
+# A checkpoint holds the weights and Adam's two moments; the Trainer keeps two and writes a third.
+CHECKPOINT_BYTES_PER_PARAMETER = 12
+CHECKPOINTS = 3
+
+
+def finetune(run: Run, *, force: bool = False) -> dict[str, Any]:
+    """Trains, or goes on with a run that was stopped; returns what metrics.json holds.
+
+    Raises: ConfigError, InputError before the first step; BackendError when a step fails.
+    """
+    if run.output.exists() and not force:
+        raise ConfigError(f"{run.output} exists; give another -o, or --force to replace it")
+    set_seed(run.recipe.seed)
+    tokenizer = load_tokenizer(run.base)
+    model = load_model(run.recipe, run.base)
+    length = window_length(tokenizer, model)
+    train = Rows.read(run.train, "train", run.recipe, tokenizer, length)
+    dev = Rows.read(run.dev, "dev", run.recipe, tokenizer, length)
+    if run.recipe.group_by_length:
+        dev = dev.by_length()
+    _open_work_folder(run, train, dev, model, force)
+
+    trainer = _trainer(run, model, tokenizer, train, dev)
+    checkpoint = last_checkpoint(run.work / "checkpoints")
+    began = time.monotonic()
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except (OSError, RuntimeError, SafetensorError) as error:  # full disk, out of memory
+        raise BackendError(
+            f"training stopped at step {trainer.state.global_step}: {error}; "
+            "the same command goes on from the last checkpoint"
+        ) from error
+    seconds = time.monotonic() - began
+
+    folder = run.work / "model"
+    model.save_pretrained(folder)  # not the Trainer's save: it adds a pickle
+    tokenizer.save_pretrained(folder)
+    final = evaluate_folder(folder, run.recipe, dev)
+    report = report_of(run, train, dev, final, trainer.state, seconds, resumed=bool(checkpoint))
+    (folder / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_card(folder, report)
+    _publish(run)
+    return report
+
+
+def _trainer(
+    run: Run,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    train: Rows,
+    dev: Rows,
+) -> RecipeTrainer:
+    trainer = RecipeTrainer(
+        run.recipe,
+        model=model,
+        args=_arguments(run),
+        train_dataset=train.rows,
+        eval_dataset=dev.rows,
+        data_collator=DataCollatorForTokenClassification(tokenizer),
+        processing_class=tokenizer,
+        compute_metrics=metrics_of(dev, run.recipe),
+        preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(dim=-1),
+        callbacks=[Progress()],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _arguments(run: Run) -> TrainingArguments:
+    recipe = run.recipe
+    strategy = "epoch" if recipe.eval_steps is None else "steps"
+    # A run cut short is evaluated at its end, as a full one is.
+    every = min(recipe.eval_steps or 500, run.max_steps or recipe.eval_steps or 500)
+    cuda = torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(run.work / "checkpoints"),
+        num_train_epochs=recipe.epochs,
+        max_steps=run.max_steps or -1,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_ratio=recipe.warmup_ratio,
+        per_device_train_batch_size=recipe.train_batch_size,
+        per_device_eval_batch_size=recipe.eval_batch_size,
+        adam_beta1=recipe.adam_beta1,
+        adam_beta2=recipe.adam_beta2,
+        adam_epsilon=recipe.adam_epsilon,
+        weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.max_grad_norm,
+        seed=recipe.seed,
+        full_determinism=cuda,
+        bf16=recipe.bf16,
+        use_cpu=not cuda,
+        dataloader_pin_memory=cuda,
+        eval_strategy=strategy,
+        save_strategy=strategy,
+        eval_steps=every,
+        save_steps=every,
+        save_total_limit=CHECKPOINTS - 1,
+        load_best_model_at_end=recipe.keep_best,
+        metric_for_best_model="f1",
+        logging_steps=100,
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to=[],
+    )
+
+
+def _open_work_folder(
+    run: Run, train: Rows, dev: Rows, model: PreTrainedModel, force: bool
+) -> None:
+    """Makes the folder for checkpoints, or finds that of the same run to go on with.
+
+    Raises: ConfigError where the folder belongs to another run or the disk is too small.
+    """
+    record = run.work / "run.json"
+    settings = {
+        **{name: str(value) for name, value in asdict(run.recipe).items()},
+        "max_steps": str(run.max_steps),
+        "base": run.base,
+        "train": str(train.corpus.sha256 or run.train),
+        "dev": str(dev.corpus.sha256 or run.dev),
+    }
+    if record.exists():
+        before = json.loads(record.read_text(encoding="utf-8"))
+        if before == settings:
+            return
+        changed = [name for name in settings if before.get(name) != settings[name]]
+        if not force:
+            raise ConfigError(
+                f"{run.work} holds a stopped run with other {', '.join(changed)}; "
+                "repeat its options to go on, or --force to start again"
+            )
+        shutil.rmtree(run.work)
+    try:
+        run.work.mkdir(parents=True, exist_ok=True)
+        _check_disk(run.work, model)
+        record.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write to {run.work}: {error.strerror}; give another -o"
+        ) from error
+
+
+def _check_disk(folder: Path, model: PreTrainedModel) -> None:
+    needed = model.num_parameters() * CHECKPOINT_BYTES_PER_PARAMETER * CHECKPOINTS
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ConfigError(
+            f"{free / 1e9:.1f} GB free at {folder}, but checkpoints take {needed / 1e9:.1f} GB; "
+            "free space or give another -o"
+        )
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that was written to its end: its state is the last file."""
+    for path in sorted(folder.glob("checkpoint-*"), key=_step_of, reverse=True):
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        return path
+    return None
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("checkpoint-"))
+
+
+def _publish(run: Run) -> None:
+    """Moves the finished model to its place, whole, and drops the checkpoints."""
+    if run.output.exists():
+        shutil.rmtree(run.output)
+    os.replace(run.work / "model", run.output)
+    shutil.rmtree(run.work)
