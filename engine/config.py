@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from nerx.engine.errors import ConfigError
+from nerx.engine.schemes import Scheme
 
 AGGREGATIONS = ("first", "mean", "max")
 DECODERS = ("viterbi", "argmax")
@@ -36,6 +37,15 @@ class LabelConfig:
             raise ConfigError(f"overlap is {self.overlap}; expected 0 or more subwords")
         if self.batch_tokens is not None and self.batch_tokens < 1:
             raise ConfigError(f"batch_tokens is {self.batch_tokens}; expected 1 or more")
+
+    def check_scheme(self, scheme: Scheme) -> None:
+        """Refuses what a model of that label scheme cannot do.
+
+        Raises:
+            ConfigError: a least score in word segmentation.
+        """
+        if self.min_score and scheme.segmentation:
+            raise ConfigError("min_score cannot be used in word segmentation: every word counts")
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

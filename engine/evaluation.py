@@ -8,7 +8,7 @@ from nerx.engine.arrays import offsets
 from nerx.engine.decoding import find_spans
 from nerx.engine.errors import InputError
 from nerx.engine.formats.gold import Sentence
-from nerx.engine.labelling import Labeller
+from nerx.engine.model import Model
 from nerx.engine.schemes import Scheme
 from nerx.engine.scoring import Scores, score
 from nerx.engine.types import Ints, Record, Spans
@@ -16,7 +16,7 @@ from nerx.engine.types import Ints, Record, Spans
 _BLOCK_SENTENCES = 2000
 
 
-def evaluate(labeller: Labeller, sentences: Sequence[Sentence]) -> Scores:
+def evaluate(model: Model, sentences: Sequence[Sentence]) -> Scores:
     """Labels the words of gold sentences and scores the result.
 
     The gold labels may be of another scheme than the model's, their types may not.
@@ -26,10 +26,10 @@ def evaluate(labeller: Labeller, sentences: Sequence[Sentence]) -> Scores:
     """
     if not sentences:
         raise InputError("no sentences to evaluate on")
-    gold = gold_labels([tags for _, tags in sentences], labeller.scheme)
+    gold = gold_labels([tags for _, tags in sentences], model.scheme)
     doc_words = offsets(np.array([len(words) for words, _ in sentences]))
-    predicted = [block.labels.label_ids for block in labeller.label(_blocks(sentences))]
-    return score(gold, np.concatenate(predicted), doc_words, labeller.scheme)
+    predicted = [block.labels.label_ids for block in model.label(_blocks(sentences))]
+    return score(gold, np.concatenate(predicted), doc_words, model.scheme)
 
 
 def gold_labels(documents: Sequence[Sequence[str]], scheme: Scheme) -> Ints:

@@ -1,10 +1,9 @@
-"""Records in, labelled records out: encoding, batches on a backend's streams, decoding."""
+"""Encoded blocks in, word labels out: batches on a backend's streams, legal label sequences."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,121 +12,121 @@ from nerx.engine.arrays import offsets, ragged_range
 from nerx.engine.backends.base import Backend
 from nerx.engine.batching import build_batch, plan_batches, window_lengths
 from nerx.engine.config import LabelConfig
-from nerx.engine.decoding import (
-    best_legal,
-    find_spans,
-    illegal_documents,
-    mean_scores,
-    pool,
-    softmax,
-)
-from nerx.engine.encoding import Encoder
-from nerx.engine.errors import ConfigError
-from nerx.engine.formats.base import LabelledBlock
+from nerx.engine.decoding import best_legal, illegal_documents, pool, softmax
+from nerx.engine.encoding import SpecialTokens
+from nerx.engine.errors import BackendError
 from nerx.engine.schemes import Scheme
-from nerx.engine.types import EncodedBlock, Floats, Ints, Labels, Record, Spans, WordLabels
+from nerx.engine.types import EncodedBlock, Floats, Ints, Labels, WordLabels
 
 _Done = list[tuple[Ints, Labels]]  # for each batch: the word of every position, and the labels
 _Logits = Callable[[Ints], Floats]  # (n,) words of the block -> (n, labels)
 
 
 @dataclass(frozen=True, slots=True)
+class PendingBatch:
+    """Some windows of a block that are with the backend."""
+
+    windows: Ints
+    words: Ints  # (positions,): the word of each position
+    labels: Future[Labels]
+
+
+@dataclass(frozen=True, slots=True)
 class PendingBlock:
     """A block whose batches are with the backend."""
 
-    records: list[Record]
     encoded: EncodedBlock
-    batches: list[tuple[Ints, Future[Labels]]]
+    batches: list[PendingBatch]
 
     @property
     def last(self) -> Future[Labels] | None:
         """The batch that was started last, if there is any."""
-        return self.batches[-1][1] if self.batches else None
+        return self.batches[-1].labels if self.batches else None
 
 
 class Labeller(AbstractContextManager["Labeller"]):
-    """Labels blocks of records with one model.
+    """Labels encoded blocks with one model.
 
-    `submit` encodes a block and hands its batches to the backend's streams, `result` waits for
-    them; what a caller does between the two runs beside the model.
+    `start` hands a block's batches to the backend's streams, `finish` waits for them; what the
+    caller does between the two runs beside the model.
     """
 
     def __init__(
-        self, encoder: Encoder, backend: Backend, scheme: Scheme, config: LabelConfig
+        self, backend: Backend, special: SpecialTokens, scheme: Scheme, config: LabelConfig
     ) -> None:
-        if config.min_score and scheme.segmentation:
-            raise ConfigError("min_score cannot be used in word segmentation: every word counts")
-        self.scheme = scheme
         self.backend = backend
-        self._encoder = encoder
+        self._special = special
+        self._scheme = scheme
         self._config = config
         self._pool = ThreadPoolExecutor(backend.streams, thread_name_prefix="nerx-run")
 
     def __exit__(self, *_: Any) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def label(self, blocks: Iterable[list[Record]]) -> Iterator[LabelledBlock]:
-        """Labels blocks in order; the next block is encoded while the model is busy with one."""
-        blocks = iter(blocks)
-        pending = [self.submit(records) for records in islice(blocks, 1)]
-        for records in blocks:
-            pending.append(self.submit(records))
-            yield self.result(pending.pop(0))
-        yield from map(self.result, pending)
+    def label(self, blocks: Iterable[EncodedBlock]) -> Iterator[WordLabels]:
+        """Labels blocks in order; the next one is drawn while the model is busy with one."""
+        before: PendingBlock | None = None
+        for encoded in blocks:
+            pending = self.start(encoded)
+            if before:
+                yield self.finish(before)
+            before = pending
+        if before:
+            yield self.finish(before)
 
-    def submit(self, records: list[Record]) -> PendingBlock:
-        """Encodes records, none of them refused, and starts their batches."""
-        encoded = self._encoder.encode(records)
-        special = self._encoder.special
+    def start(self, encoded: EncodedBlock) -> PendingBlock:
+        """Starts the batches of a block."""
         budget = self._config.batch_tokens or self.backend.batch_tokens
-        batches = []
-        for windows in plan_batches(window_lengths(encoded, special), budget):
-            batch, words = build_batch(
-                encoded, windows, special, every_subword=self._config.aggregation != "first"
-            )
-            batches.append((words, self._pool.submit(self.backend.run, batch)))
-        return PendingBlock(records, encoded, batches)
+        plan = plan_batches(window_lengths(encoded, self._special), budget)
+        return PendingBlock(encoded, [self._start(encoded, windows) for windows in plan])
 
-    def result(self, pending: PendingBlock) -> LabelledBlock:
-        """Waits for a block's batches and decodes them."""
+    def _start(self, encoded: EncodedBlock, windows: Ints) -> PendingBatch:
+        every = self._config.aggregation != "first"
+        batch, words = build_batch(encoded, windows, self._special, every_subword=every)
+        return PendingBatch(windows, words, self._pool.submit(self.backend.run, batch))
+
+    def finish(self, pending: PendingBlock) -> WordLabels:
+        """Waits for a block's batches; a batch that fails is tried again window by window.
+
+        Raises:
+            BackendError: no window of a batch could be labelled: the fault is not in the data.
+        """
         encoded = pending.encoded
-        done = [(words, future.result()) for words, future in pending.batches]
+        done: _Done = []
+        failed: dict[int, str] = {}
+        for batch in pending.batches:
+            try:
+                done.append((batch.words, batch.labels.result()))
+            except BackendError as error:
+                alone, bad = self._one_by_one(encoded, batch.windows)
+                if len(bad) == len(batch.windows) > 1:
+                    raise error
+                done += alone
+                failed |= bad
         if self._config.aggregation == "first":
             labels, logits = _labels_of_first_subwords(encoded.words, done)
         else:
-            labels, logits = _labels_of_pooled_subwords(encoded, done, self._config.aggregation)
+            labels, logits = _labels_of_pooled_subwords(
+                encoded.words, done, len(self._scheme.labels), self._config.aggregation
+            )
+        labels.failed.update(failed)
         if self._config.decode == "viterbi":
-            _repair(labels, logits, encoded.doc_words, self.scheme)
-        spans = find_spans(labels.label_ids, self._breaks(encoded), self.scheme)
-        scores = mean_scores(labels.scores, spans)
-        if self._config.min_score:
-            spans, scores = self._drop_doubtful(labels, spans, scores)
-        return LabelledBlock(
-            records=pending.records,
-            encoded=encoded,
-            labels=labels,
-            spans=spans,
-            span_scores=scores,
-            scheme=self.scheme,
-        )
+            _repair(labels, logits, encoded.doc_words, self._scheme)
+        return labels
 
-    def _breaks(self, encoded: EncodedBlock) -> Ints:
-        """The words before which no span goes on: first ones; in segmentation, after a gap too."""
-        if not self.scheme.segmentation:
-            return encoded.doc_words
-        gaps = np.flatnonzero(encoded.word_start[1:] != encoded.word_end[:-1]) + 1
-        return np.concatenate([encoded.doc_words, gaps.astype(np.int32)])
-
-    def _drop_doubtful(
-        self, labels: WordLabels, spans: Spans, scores: Floats
-    ) -> tuple[Spans, Floats]:
-        """Removes the spans below the least score, and their labels where there is an O."""
-        keep = scores >= self._config.min_score
-        if "O" in self.scheme.labels:
-            first, end = spans.first[~keep], spans.end[~keep]
-            labels.label_ids[ragged_range(first, end - first)] = self.scheme.labels.index("O")
-        kept = Spans(first=spans.first[keep], end=spans.end[keep], label=spans.label[keep])
-        return kept, scores[keep]
+    def _one_by_one(self, encoded: EncodedBlock, windows: Ints) -> tuple[_Done, dict[int, str]]:
+        """Labels of the windows that can be labelled; number and reason of each other document."""
+        done: _Done = []
+        failed: dict[int, str] = {}
+        for window in windows:
+            batch = self._start(encoded, np.array([window], np.int32))
+            try:
+                done.append((batch.words, batch.labels.result()))
+            except BackendError as error:
+                word = encoded.windows[window, 0]
+                document = np.searchsorted(encoded.doc_words, word, side="right") - 1
+                failed[int(document)] = str(error)
+        return done, failed
 
 
 def _labels_of_first_subwords(words: int, done: _Done) -> tuple[WordLabels, _Logits]:
@@ -153,19 +152,14 @@ def _labels_of_first_subwords(words: int, done: _Done) -> tuple[WordLabels, _Log
 
 
 def _labels_of_pooled_subwords(
-    encoded: EncodedBlock, done: _Done, how: str
+    words: int, done: _Done, label_count: int, how: str
 ) -> tuple[WordLabels, _Logits]:
-    pooled = []
-    words = []
+    table = np.zeros((words, label_count), np.float32)
     for places, labels in done:
         probabilities = softmax(labels.logits(np.arange(len(places))))
         first = np.flatnonzero(np.diff(places, prepend=-1))
-        words.append(places[first])
-        pooled.append(pool(probabilities, np.diff(first, append=len(places)), how))
-    if not words:
-        empty = WordLabels(label_ids=np.zeros(0, np.int32), scores=np.zeros(0, np.float32))
-        return empty, lambda wanted: np.zeros((0, 0), np.float32)
-    table = np.concatenate(pooled)[np.argsort(np.concatenate(words))]
+        lengths = np.diff(first, append=len(places))
+        table[places[first]] = pool(probabilities, lengths, how)
     labels_of_words = WordLabels(
         label_ids=table.argmax(axis=1).astype(np.int32), scores=table.max(axis=1)
     )
@@ -175,6 +169,7 @@ def _labels_of_pooled_subwords(
 def _repair(labels: WordLabels, logits: _Logits, doc_words: Ints, scheme: Scheme) -> None:
     """Gives documents with an illegal label sequence their best legal one, in place."""
     docs = illegal_documents(labels.label_ids, doc_words, scheme)
+    docs = docs[~np.isin(docs, list(labels.failed))]
     if not len(docs):
         return
     lengths = doc_words[docs + 1] - doc_words[docs]

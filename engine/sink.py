@@ -26,20 +26,25 @@ class Sink:
     Every write is a gzip member or zstd frame of its own. Where the name is a device or a pipe, it
     is written to directly. After an error the `.part` file stays.
 
+    resume_at: goes on with the `.part` file at that byte, and drops what lies behind it
+
     Raises:
-        ConfigError: the file exists and `force` is not set, or it cannot be created.
+        ConfigError: the file exists and `force` is not set, or it cannot be created or resumed.
     """
 
-    def __init__(self, path: str, *, force: bool = False) -> None:
+    def __init__(self, path: str, *, force: bool = False, resume_at: int | None = None) -> None:
         self.path = path
         self._suffix = os.path.splitext(path)[1].lower()
-        self._part = None if path == "-" or _is_special(path) else path + ".part"
+        self._part = path + ".part" if is_file(path) else None
+        self.size = resume_at or 0  # bytes written, as stored
+        if self._part and resume_at is not None:
+            self._file = self._reopen(self._part, resume_at)
+            return
         if self._part and os.path.isdir(path):
             raise ConfigError(f"{path} is a directory; name a file in it")
         if self._part and not force and os.path.lexists(path):
             raise ConfigError(f"{path} exists; name another file or overwrite it with --force")
         self._file = self._open()
-        self._empty = True
 
     def __enter__(self) -> "Sink":
         return self
@@ -65,9 +70,15 @@ class Sink:
         if data:
             self._write(data)
 
+    def sync(self) -> None:
+        """Waits until what was written is on the disk."""
+        if self._part:
+            with self._failures():
+                os.fdatasync(self._file.fileno())
+
     def close(self) -> None:
         """Ends the output and gives it its name."""
-        if self._empty and self._suffix in (".gz", ".zst"):
+        if not self.size and self._suffix in (".gz", ".zst"):
             self._write(b"")  # not even an empty one is a file of no bytes
         if self.path == "-":
             return
@@ -79,7 +90,6 @@ class Sink:
                 os.replace(self._part, self.path)
 
     def _write(self, data: bytes) -> None:
-        self._empty = False
         if self._suffix == ".gz":
             data = gzip.compress(data, _GZIP_LEVEL, mtime=0)
         elif self._suffix == ".zst":
@@ -89,6 +99,7 @@ class Sink:
             while rest:
                 rest = rest[self._file.write(rest) :]
             self._file.flush()
+        self.size += len(data)
 
     def _open(self) -> BinaryIO:
         if self.path == "-":
@@ -97,6 +108,24 @@ class Sink:
             return open(self._part or self.path, "wb", buffering=0)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             raise ConfigError(f"{self.path} cannot be written: {_reason(error)}") from None
+
+    def _reopen(self, part: str, size: int) -> BinaryIO:
+        if not os.path.exists(part) and os.path.exists(self.path):
+            os.replace(self.path, part)  # the run ended after it gave the output its name
+        try:
+            file = open(part, "r+b", buffering=0)  # noqa: SIM115 (it stays open)
+        except OSError as error:
+            raise ConfigError(f"{part} cannot be resumed: {_reason(error)}") from None
+        found = os.fstat(file.fileno()).st_size
+        if found < size:
+            file.close()
+            raise ConfigError(
+                f"{part} has {found:,} bytes, its journal tells of {size:,}: it was changed since;"
+                " start anew with --force"
+            )
+        file.truncate(size)
+        file.seek(size)
+        return file
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -124,13 +153,15 @@ def render_reject(file: str, record: Record) -> bytes:
     return dump(row) + b"\n"
 
 
-def _is_special(path: str) -> bool:
-    """Whether the path names a device or a pipe, which cannot be replaced."""
+def is_file(path: str) -> bool:
+    """Whether an output is a file, which can be replaced, and no device, pipe or stdout."""
+    if path == "-":
+        return False
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+        return True
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -116,13 +116,13 @@ class Source:
             head = bytes(self._buffer[:size])
             if not head:
                 return
-            whole = reader.cut(head)
-            if not whole and self._ended and len(self._buffer) == len(head):
-                whole = len(head)  # the last record may lack its end
+            last = self._ended and len(self._buffer) == len(head)
+            whole = len(head) if last else reader.cut(head)  # the last record may lack its end
             if whole:
                 del self._buffer[:whole]
-                yield Block(head[:whole], line, offset)
-                line, offset = line + head.count(b"\n", 0, whole), offset + whole
+                lines = head.count(b"\n", 0, whole)
+                yield Block(head[:whole], line, offset, lines=lines)
+                line, offset = line + lines, offset + whole
             elif len(head) < size:  # a pipe that went quiet within a record
                 self._read()
                 continue
@@ -131,7 +131,7 @@ class Source:
                 continue
             else:
                 lines, length = self._drop_record(reader, max_record_bytes)
-                yield Block(head[:HEAD_BYTES], line, offset, too_long=length)
+                yield Block(head[:HEAD_BYTES], line, offset, too_long=length, lines=lines)
                 line, offset = line + lines, offset + length
             size = least
 

@@ -5,17 +5,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
-
-from nerx.engine.backends.select import open_backend
 from nerx.engine.bundle import Bundle
 from nerx.engine.config import LabelConfig
-from nerx.engine.encoding import Encoder
 from nerx.engine.errors import InputError
 from nerx.engine.formats.annotations import annotate
 from nerx.engine.formats.jsonl import document
-from nerx.engine.labelling import Labeller
-from nerx.engine.schemes import Scheme
+from nerx.engine.model import Model
 from nerx.engine.types import Record
 
 _BLOCK_CHARACTERS = 200_000
@@ -41,12 +36,12 @@ class Tagger(AbstractContextManager["Tagger"]):
         config: LabelConfig | None = None,
     ) -> None:
         self.bundle = Bundle.load(model)
-        self._labeller = open_labeller(
-            self.bundle, backend, precision, device, config or LabelConfig()
+        self._model = Model(
+            self.bundle, backend=backend, precision=precision, device=device, config=config
         )
 
     def __exit__(self, *_: Any) -> None:
-        self._labeller.__exit__(None, None, None)
+        self._model.__exit__()
 
     def __call__(self, document: str | Sequence[str]) -> dict[str, Any]:
         """Labels one document, a text or a list of words; see `pipe`."""
@@ -62,28 +57,9 @@ class Tagger(AbstractContextManager["Tagger"]):
         Raises:
             InputError: a document is neither a text nor a list of words.
         """
-        for block in self._labeller.label(_blocks(documents)):
+        for block in self._model.label(_blocks(documents)):
             for record, found in zip(block.records, annotate(block), strict=True):
                 yield document(record) | found
-
-
-def open_labeller(
-    bundle: Bundle, backend: str, precision: str, device: str, config: LabelConfig
-) -> Labeller:
-    """Loads a bundle's tokenizer and model.
-
-    Raises:
-        BundleError, BackendError, ConfigError: they cannot be loaded as asked.
-    """
-    encoder = Encoder(
-        Tokenizer.from_file(str(bundle.tokenizer_path())),
-        unit=bundle.unit,
-        max_length=bundle.max_length,
-        overlap=config.overlap,
-        pad_id=bundle.pad_id,
-    )
-    scheme = Scheme.from_labels(bundle.labels, bundle.scheme)
-    return Labeller(encoder, open_backend(bundle, backend, precision, device), scheme, config)
 
 
 def _blocks(documents: Iterable[str | Sequence[str]]) -> Iterator[list[Record]]:

@@ -1,7 +1,7 @@
 """The values that flow through the engine, in the order in which they come to be."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,12 @@ class Block:
     line: int  # of the first byte, counted from 1
     offset: int  # of the first byte in the decompressed input
     too_long: int = 0  # if not zero, `data` is the head of one record of so many bytes
+    lines: int = 0  # line ends in the whole of it
+
+    @property
+    def end(self) -> int:
+        """Offset of the byte after the last one."""
+        return self.offset + (self.too_long or len(self.data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class WordLabels:
 
     label_ids: Ints  # (words,)
     scores: Floats  # (words,): probability of the label
+    failed: dict[int, str] = field(default_factory=dict)  # documents the model failed on, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +93,3 @@ class Spans:
     first: Ints  # (spans,): first word
     end: Ints  # (spans,): word after the last
     label: Ints  # (spans,)
-
-
-@dataclass(slots=True)
-class Counts:
-    """What a run has done so far; in the end, read is records and rejected together."""
-
-    read: int = 0
-    records: int = 0
-    rejected: int = 0
-    words: int = 0
-    spans: int = 0

@@ -14,14 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 Codes = NDArray[np.uint32]
+Kinds = NDArray[np.uint8]
 
-_UNKNOWN, _SPACE, _LETTER, _DIGIT, _HAN, _SIGN = range(6)
+_UNKNOWN, _SPACE, _LETTER, _DIGIT, _HAN = range(5)
+_SIGN, _APOSTROPHE, _PERIOD, _HYPHEN, _JOINER, _DIGIT_JOINER = range(5, 11)
+_SIGNS = {
+    **dict.fromkeys("'’", _APOSTROPHE),
+    ".": _PERIOD,
+    "-": _HYPHEN,
+    **dict.fromkeys("&@", _JOINER),
+    **dict.fromkeys(",:/", _DIGIT_JOINER),
+}
 _classes = np.zeros(0x110000, np.uint8)  # filled with the characters that were met
-
-_APOSTROPHES = (0x27, 0x2019)
-_PERIOD, _HYPHEN = ord("."), ord("-")
-_JOINS_ANY = (*_APOSTROPHES, _PERIOD, _HYPHEN, ord("&"), ord("@"))
-_JOINS_DIGITS = (ord(","), ord(":"), ord("/"))
 
 # Abbreviations whose period belongs to the word even in the middle of a sentence.
 ABBREVIATIONS = frozenset(
@@ -53,7 +57,7 @@ def characters(codes: Codes) -> NDArray[np.int64]:
     return np.flatnonzero(_kinds(codes) != _SPACE)
 
 
-def _kinds(codes: Codes) -> NDArray[np.uint8]:
+def _kinds(codes: Codes) -> Kinds:
     kinds = _classes[codes]
     if not kinds.all():
         for code in np.unique(codes[kinds == _UNKNOWN]):
@@ -71,38 +75,38 @@ def _classify(character: str) -> int:
     if category == "Lo" and unicodedata.name(character, "").startswith("CJK"):
         return _HAN
     # Pc: the underscore of names; Cf: joiners, soft hyphens and direction marks inside words
-    return _LETTER if category[0] in "LMN" or category in ("Pc", "Cf") else _SIGN
+    if category[0] in "LMN" or category in ("Pc", "Cf"):
+        return _LETTER
+    return _SIGNS.get(character, _SIGN)
 
 
-def _joined(codes: Codes, kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _joined(codes: Codes, kinds: Kinds) -> NDArray[np.bool_]:
     """Whether each character goes on with the word of the one before it."""
-    edge = np.zeros(1, np.uint8)
-    before, after = np.append(edge, kinds[:-1]), np.append(kinds[1:], edge)
+    before, after = _shift(kinds, 1), _shift(kinds, -1)
     alnum, digit = _is_alnum(kinds), kinds == _DIGIT
     alnum_before, alnum_after = _is_alnum(before), _is_alnum(after)
-    digits_around = (before == _DIGIT) & (after == _DIGIT)
-
     same = np.append(False, codes[1:] == codes[:-1])
-    joined: NDArray[np.bool_] = (alnum & alnum_before) | (same & (kinds == _SIGN))
 
-    period = codes == _PERIOD
+    period = kinds == _PERIOD
     # "U.S.", "J.": the period after a letter that stands alone
     initial = _shift(alnum & ~digit & ~alnum_before, 1) & period & ~_shift(same, -1)
-    inner = np.isin(codes, _JOINS_ANY) & alnum_before & alnum_after
-    inner |= np.isin(codes, _JOINS_DIGITS) & digits_around
-    inner |= (codes == _HYPHEN) & _shift(initial, 1) & alnum_after  # "U.S.-led"
+    between_words = (kinds >= _APOSTROPHE) & (kinds <= _JOINER)
+    between_digits = (kinds == _DIGIT_JOINER) & (before == _DIGIT) & (after == _DIGIT)
+    inner = (between_words & alnum_before & alnum_after) | between_digits
+    inner |= (kinds == _HYPHEN) & _shift(initial, 1) & alnum_after  # "U.S.-led"
     # the "'s" of a genitive begins a word of its own
-    genitive = np.isin(codes, _APOSTROPHES) & np.isin(_shift(codes, -1), (ord("s"), ord("S")))
-    genitive &= alnum_before & ~_is_alnum(_shift(kinds, -2))
+    genitive = (kinds == _APOSTROPHE) & alnum_before & ~_shift(alnum, -2)
+    genitive &= _shift((codes == ord("s")) | (codes == ord("S")), -1)
     decimal = period & ~alnum_before & (after == _DIGIT) & ~same  # ".496"
 
+    joined: NDArray[np.bool_] = (alnum & alnum_before) | (same & (kinds >= _SIGN))
     joined |= initial | inner
     joined |= _shift(inner | genitive | decimal, 1)
     joined &= ~genitive
     return joined
 
 
-def _is_alnum(kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _is_alnum(kinds: Kinds) -> NDArray[np.bool_]:
     alnum: NDArray[np.bool_] = (kinds == _LETTER) | (kinds == _DIGIT)
     return alnum
 

@@ -8,9 +8,9 @@ from nerx.engine.config import LabelConfig
 from nerx.engine.evaluation import evaluate
 from nerx.engine.formats.gold import read_gold
 from nerx.engine.formats.registry import FORMATS
+from nerx.engine.model import Model
 from nerx.engine.schemes import Scheme
 from nerx.engine.scoring import Score, Scores
-from nerx.engine.tagger import open_labeller
 
 
 @click.command("eval")
@@ -38,14 +38,15 @@ def command(
         aggregation=aggregation, decode=decode, overlap=overlap, batch_tokens=batch_tokens
     )
     sentences = list(read_gold(gold, format))
-    with open_labeller(Bundle.load(model), backend, precision, "auto", config) as labeller:
-        scores = evaluate(labeller, sentences)
-        backend_name = f"{labeller.backend.name} {labeller.backend.precision}"
+    bundle = Bundle.load(model)
+    with Model(bundle, backend=backend, precision=precision, config=config) as loaded:
+        scores = evaluate(loaded, sentences)
+    runtime = loaded.backend
     click.echo(
-        f"{model} on {gold}: {len(sentences):,} sentences, {backend_name}, {decode} decoding;"
-        f"\nseqeval default mode, labels {labeller.scheme.name.upper()}"
+        f"{model} on {gold}: {len(sentences):,} sentences, {runtime.name} {runtime.precision},"
+        f" {decode} decoding;\nseqeval default mode, labels {loaded.scheme.name.upper()}"
     )
-    click.echo(_table(scores, labeller.scheme))
+    click.echo(_table(scores, loaded.scheme))
 
 
 def _table(scores: Scores, scheme: Scheme) -> str:

@@ -1,11 +1,9 @@
 """`nerx tag`: stream a corpus through a model."""
 
+import glob
+import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,36 +13,14 @@ from nerx.engine.bundle import Bundle
 from nerx.engine.cli import REJECTED
 from nerx.engine.commands.options import label_options, model_options
 from nerx.engine.config import LabelConfig
-from nerx.engine.errors import ConfigError, InputError, NerxError
-from nerx.engine.formats.registry import FORMATS, TARGETS, find_format, open_format, open_writer
-from nerx.engine.labelling import Labeller
-from nerx.engine.sink import Sink, render_reject
+from nerx.engine.errors import InputError, NerxError
+from nerx.engine.formats.registry import FORMATS, TARGETS
+from nerx.engine.interrupts import graceful
+from nerx.engine.model import Model
+from nerx.engine.run import Run, RunConfig
 from nerx.engine.source import Source
-from nerx.engine.stream import BLOCK_BYTES, label_stream
-from nerx.engine.tagger import open_labeller
-from nerx.engine.types import Counts, Record
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Files:
-    """What is read and written, and how."""
-
-    inputs: tuple[str, ...]
-    output: str
-    force: bool
-    format: str | None
-    to: str | None
-    text_key: str | None
-    tokens_key: str | None
-    on_error: str
-    rejects: str | None
-    max_errors: int | None
-
-    def __post_init__(self) -> None:
-        if self.on_error == "skip" and self.rejects is None:
-            raise ConfigError("--on-error skip needs --rejects FILE, so that no record is lost")
-        if self.on_error == "fail" and (self.rejects or self.max_errors is not None):
-            raise ConfigError("--rejects and --max-errors need --on-error skip")
+_PATIENCE_S = 3.0  # what a block in flight may still take after an interrupt
 
 
 @click.command("tag")
@@ -58,6 +34,12 @@ class _Files:
 @label_options
 @click.option("--min-score", default=0.0, help="Drop entities with a lower score.")
 @click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Processes that parse and render, where a thread is too slow for the model.",
+)
+@click.option(
     "--on-error",
     type=click.Choice(("fail", "skip")),
     default="fail",
@@ -66,6 +48,7 @@ class _Files:
 )
 @click.option("--rejects", help="File for the records set aside, with the reason of each.")
 @click.option("--max-errors", type=click.IntRange(min=0), help="Stop after more bad records.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--force", is_flag=True, help="Overwrite the output.")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 def command(
@@ -81,112 +64,79 @@ def command(
     Reads JSONL, CoNLL or plain text (.gz and .zst too) from INPUT, or from standard input if there
     is none or it is "-".
     """
-    config = LabelConfig(
+    label_config = LabelConfig(
         **{name: options.pop(name) for name in LabelConfig.__slots__ if name in options}
     )
-    files = _Files(inputs=inputs or _stdin(), **options)
-    for path in files.inputs:
-        Source(path).close()  # a name that cannot be read ends the run before it begins
-    with ExitStack() as stack:
-        sink = stack.enter_context(Sink(files.output, force=files.force))
-        rejects = (
-            stack.enter_context(Sink(files.rejects, force=files.force)) if files.rejects else None
-        )
-        labeller = stack.enter_context(
-            open_labeller(Bundle.load(model), backend, precision, "auto", config)
-        )
-        run = _Run(files, labeller, rejects)
-        with _progress(files.inputs, quiet) as bar:
-            for data in run.outputs(bar):
-                sink.write(data)
+    config = RunConfig(inputs=_expand(inputs), **options)
+    bundle = Bundle.load(model)
+    with (
+        Model(bundle, backend=backend, precision=precision, config=label_config) as loaded,
+        Run(config, loaded) as run,
+    ):
+        try:
+            seconds = _stream(run, config.inputs, quiet)
+        except (KeyboardInterrupt, NerxError):
+            if run.resumable:
+                done = f"{run.progress.read:,} records are done"
+                click.echo(f"{done}; the same command with --resume goes on", err=True)
+            raise
     if not quiet:
-        click.echo(run.summary(), err=True)
-    return REJECTED if run.counts.rejected else 0
+        click.echo(_summary(run, loaded, seconds, config.rejects), err=True)
+    return REJECTED if run.progress.rejected else 0
 
 
-@dataclass(slots=True)
-class _Run:
-    """One run over all inputs."""
-
-    files: _Files
-    labeller: Labeller
-    rejects: Sink | None
-    counts: Counts = field(default_factory=Counts)
-    started: float = field(default_factory=time.perf_counter)
-
-    def outputs(self, bar: "tqdm[Any]") -> Iterator[bytes]:
-        """The output of each block."""
-        for path in self.files.inputs:
-            with Source(path) as source:
-                yield from self._outputs_of(source, bar)
-        counts = self.counts
-        if counts.read != counts.records + counts.rejected:
-            raise NerxError(
-                f"{counts.read} records went in, {counts.records} came out and"
-                f" {counts.rejected} were rejected; please report this"
-            )
-
-    def _outputs_of(self, source: Source, bar: "tqdm[Any]") -> Iterator[bytes]:
-        files = self.files
-        head = source.peek() if source.path == "-" and files.format is None else b""
-        kind = files.format or find_format(source.path, head)
-        reader = open_format(kind, source.path, files.text_key, files.tokens_key)
-        writer = open_writer(files.to, kind, self.labeller.scheme)
-
-        def reject(record: Record) -> None:
-            self._reject(source.name, record)
-
-        blocks = source.blocks(reader, BLOCK_BYTES)
-        before = 0
-        for block in label_stream(blocks, reader, self.labeller, self.counts, reject):
-            yield writer.render(block)
-            bar.set_postfix_str(f"{self._words_per_s():,.0f} words/s", refresh=False)
-            bar.update(source.read_bytes - before)
-            before = source.read_bytes
-
-    def _reject(self, source: str, record: Record) -> None:
-        where = f"{source}:{record.line}"
-        if self.rejects is None:
-            raise InputError(f"{where}: {record.error}")
-        self.rejects.write(render_reject(source, record))
-        most = self.files.max_errors
-        if most is not None and self.counts.rejected > most:
-            raise InputError(
-                f"{where}: bad record {most + 1:,} of at most {most:,}: {record.error}"
-            )
-
-    def _words_per_s(self) -> float:
-        return self.counts.words / (time.perf_counter() - self.started)
-
-    def summary(self) -> str:
-        """The closing line."""
-        counts = self.counts
-        kind = "words found" if self.labeller.scheme.segmentation else "entities"
-        unit = "characters" if self.labeller.scheme.segmentation else "words"
-        seconds = time.perf_counter() - self.started
-        text = (
-            f"{counts.records:,} records, {counts.words:,} {unit}, {counts.spans:,} {kind}"
-            f" in {seconds:.1f} s ({self._words_per_s():,.0f} {unit}/s,"
-            f" {self.labeller.backend.name} {self.labeller.backend.precision})"
-        )
-        if counts.rejected:
-            text += f"; {counts.rejected:,} rejected, see {self.files.rejects}"
-        return text
+def _expand(inputs: tuple[str, ...]) -> tuple[str, ...]:
+    """The inputs with patterns replaced by the files they match; each can be opened."""
+    if not inputs:
+        if sys.stdin.isatty():
+            raise click.UsageError('no input: name a file, or "-" to type text')
+        return ("-",)
+    paths: list[str] = []
+    for name in inputs:
+        if name == "-" or os.path.exists(name) or not glob.has_magic(name):
+            paths.append(name)
+        elif found := sorted(glob.glob(name, recursive=True)):
+            paths += found
+        else:
+            raise InputError(f"{name} matches no file")
+    for path in paths:
+        Source(path).close()  # what cannot be read ends the run before it begins
+    return tuple(paths)
 
 
-def _stdin() -> tuple[str, ...]:
-    if sys.stdin.isatty():
-        raise click.UsageError('no input: name a file, or "-" to type text')
-    return ("-",)
+def _stream(run: Run, inputs: tuple[str, ...], quiet: bool) -> float:
+    """Does the run behind a progress bar, on a terminal only; returns its seconds."""
+    sizes = [os.path.getsize(path) for path in inputs if path != "-"]
+    started = time.perf_counter()
+    words_before = run.progress.words
+    with (
+        graceful(_PATIENCE_S if run.resumable else 0) as end_asked,
+        tqdm(
+            total=sum(sizes) if len(sizes) == len(inputs) else None,
+            unit="B",
+            unit_scale=True,
+            disable=quiet or not sys.stderr.isatty(),
+        ) as bar,
+    ):
+        for progress in run:
+            rate = (progress.words - words_before) / (time.perf_counter() - started)
+            bar.set_postfix_str(f"{rate:,.0f} words/s", refresh=False)
+            bar.update(run.bytes_read - bar.n)
+            if end_asked():
+                raise KeyboardInterrupt
+    return time.perf_counter() - started
 
 
-def _progress(inputs: tuple[str, ...], quiet: bool) -> "tqdm[Any]":
-    """A bar over the bytes read, on a terminal only."""
-    sizes = [Path(path).stat().st_size for path in inputs if path != "-"]
-    return tqdm(
-        total=sum(sizes) or None,
-        unit="B",
-        unit_scale=True,
-        disable=quiet or not sys.stderr.isatty(),
-        file=sys.stderr,
+def _summary(run: Run, model: Model, seconds: float, rejects: str | None) -> str:
+    """The closing line."""
+    progress = run.progress
+    segmentation = model.scheme.segmentation
+    unit, found = ("characters", "words") if segmentation else ("words", "entities")
+    text = (
+        f"{progress.records:,} records, {progress.words:,} {unit}, {progress.spans:,} {found}"
+        f" in {seconds:.1f} s ({progress.words / seconds:,.0f} {unit}/s,"
+        f" {model.backend.name} {model.backend.precision})"
     )
+    if progress.rejected:
+        text += f"; {progress.rejected:,} rejected, see {rejects}"
+    return text

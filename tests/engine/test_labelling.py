@@ -12,7 +12,8 @@ from nerx.engine.errors import BackendError, ConfigError
 from nerx.engine.formats.base import LabelledBlock
 from nerx.engine.labelling import Labeller
 from nerx.engine.schemes import Scheme
-from nerx.engine.types import Record
+from nerx.engine.types import EncodedBlock, Record
+from nerx.engine.work import decode
 
 from .fake_backend import FakeBackend
 from .tokenizers_for_tests import wordpiece
@@ -22,22 +23,28 @@ BARE = Scheme.from_labels(["B", "I"])
 TEXTS = st.lists(st.text(alphabet="paris lnbe", max_size=60), max_size=8)
 
 
-def labeller(
-    scheme: Scheme = NER, unit: str = "words", poison: int | None = None, **options: object
-) -> Labeller:
-    config = LabelConfig(**{"overlap": 3, **options})  # type: ignore[arg-type]
-    encoder = Encoder(wordpiece(), unit=unit, max_length=20, overlap=config.overlap, pad_id=0)
-    return Labeller(encoder, FakeBackend(len(scheme.labels), poison), scheme, config)
+def encode(texts: list[str], unit: str = "words") -> EncodedBlock:
+    encoder = Encoder(wordpiece(), unit=unit, max_length=20, overlap=3, pad_id=0)
+    return encoder.encode(records(texts))
 
 
 def records(texts: list[str]) -> list[Record]:
     return [Record(b"", 1, 0, text=text) for text in texts]
 
 
-def label(texts: list[str], **options: object) -> LabelledBlock:
-    with labeller(**options) as engine:  # type: ignore[arg-type]
-        [block] = engine.label([records(texts)])
-    return block
+def labeller(backend: FakeBackend, scheme: Scheme = NER, **options: object) -> Labeller:
+    config = LabelConfig(**options)  # type: ignore[arg-type]
+    special = Encoder(wordpiece(), unit="words", max_length=20, overlap=3, pad_id=0).special
+    return Labeller(backend, special, scheme, config)
+
+
+def label(
+    texts: list[str], scheme: Scheme = NER, unit: str = "words", **options: object
+) -> LabelledBlock:
+    encoded = encode(texts, unit)
+    with labeller(FakeBackend(len(scheme.labels)), scheme, **options) as engine:
+        [labels] = engine.label([encoded])
+    return decode(records(texts), encoded, labels, scheme, float(options.get("min_score", 0)))
 
 
 @given(texts=TEXTS, budget=st.integers(1, 200))
@@ -69,14 +76,15 @@ def test_viterbi_gives_legal_labels_and_leaves_legal_documents_alone(
 @given(texts=TEXTS, blocks=st.integers(1, 4))
 def test_blocks_and_order_change_no_label(texts: list[str], blocks: int) -> None:
     whole = label(texts)
-    with labeller() as engine:
-        parts = list(engine.label([records(texts[i::blocks]) for i in range(blocks)]))
+    encoded = [encode(texts[number::blocks]) for number in range(blocks)]
+    with labeller(FakeBackend(5)) as engine:
+        parts = list(engine.label(encoded))
     for number, part in enumerate(parts):
         for place, doc in enumerate(range(number, len(texts), blocks)):
             begin, end = whole.encoded.doc_words[doc : doc + 2]
-            first, last = part.encoded.doc_words[place : place + 2]
+            first, last = encoded[number].doc_words[place : place + 2]
             np.testing.assert_array_equal(
-                whole.labels.label_ids[begin:end], part.labels.label_ids[first:last]
+                whole.labels.label_ids[begin:end], part.label_ids[first:last]
             )
 
 
@@ -112,7 +120,7 @@ def test_min_score_drops_entities_and_their_labels() -> None:
     assert not len(none.spans.first)
     assert not none.labels.label_ids.any()
     with pytest.raises(ConfigError, match="segmentation"):
-        labeller(BARE, min_score=0.5)
+        LabelConfig(min_score=0.5).check_scheme(BARE)
 
 
 @pytest.mark.parametrize("aggregation", ["first", "mean"])
@@ -123,12 +131,28 @@ def test_documents_without_words_pass(aggregation: str) -> None:
         assert not block.encoded.words
 
 
-def test_an_error_of_the_backend_reaches_the_caller() -> None:
-    with (
-        labeller(poison=wordpiece().token_to_id("n")) as engine,
-        pytest.raises(BackendError, match="poisoned"),
-    ):
-        list(engine.label([records(["paris"]), records(["n"])]))
+@pytest.mark.parametrize("aggregation", ["first", "mean"])
+def test_a_document_that_breaks_its_batch_is_found_and_its_neighbours_are_labelled(
+    aggregation: str,
+) -> None:
+    poison = wordpiece().token_to_id("n")
+    texts = ["paris berlin", "e l", "n", "paris", "", "l s n e"]
+    options = {"aggregation": aggregation, "batch_tokens": 1000}
+    with labeller(FakeBackend(5, poison), **options) as engine:
+        [labels] = engine.label([encode(texts)])
+    assert labels.failed == {2: "poisoned batch", 5: "poisoned batch"}
+    doc_words = encode(texts).doc_words
+    for doc in (0, 1, 3):
+        alone = label([texts[doc]], **options).labels
+        begin, end = doc_words[doc : doc + 2]
+        np.testing.assert_array_equal(labels.label_ids[begin:end], alone.label_ids)
+        np.testing.assert_allclose(labels.scores[begin:end], alone.scores)
+
+
+def test_a_backend_that_fails_on_everything_ends_the_run() -> None:
+    backend = FakeBackend(5, poison=wordpiece().token_to_id("[CLS]"))
+    with labeller(backend) as engine, pytest.raises(BackendError, match="poisoned"):
+        list(engine.label([encode(["paris", "berlin"])]))
 
 
 @pytest.mark.parametrize(

@@ -102,12 +102,13 @@ def test_reading_can_go_on_after_any_block(tmp_path: Path, suffix: str, reader: 
 
 
 def test_blocks_are_as_long_as_whole_records_allow(tmp_path: Path) -> None:
-    path = write(tmp_path, "a.txt", b"aa\n" * 10 + b"b" * 25 + b"\n" + b"cc\ncc")
+    path = write(tmp_path, "a.txt", b"aa\n" * 10 + b"b" * 25 + b"\n" + b"cc\n" * 9 + b"cc")
     assert [block.data for block in read_blocks(path, TextReader(), 10)] == [
         *[b"aa\n" * 3] * 3,
         b"aa\n",
-        b"b" * 25 + b"\ncc\n",
-        b"cc",
+        b"b" * 25 + b"\n" + b"cc\n" * 4,
+        b"cc\n" * 3,
+        b"cc\ncc\ncc",
     ]
 
 
@@ -147,6 +148,20 @@ def test_a_sentence_over_the_limit_ends_at_its_blank_line(tmp_path: Path) -> Non
     assert (first.tokens, last.tokens) == (["a"], ["b"])
     assert "7,004 bytes" in (long.error or "")
     assert (last.line, last.offset) == (1004, 5 + 7004)
+
+
+def test_blank_lines_before_a_sentence_do_not_end_it_below_the_limit(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.conll", b"# c\n\n" * 30 + b"a O\n\n")
+    long, rest = records(path, ConllReader(), 64, max_record_bytes=98)
+    assert "100 bytes" in (long.error or "")
+    assert (rest.tokens, rest.offset, rest.line) == (["a"], 100, 41)
+
+
+def test_the_end_of_a_long_sentence_is_found_where_two_reads_meet(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.conll", b"x" * ((1 << 20) - 1) + b"\n\nb O\n\n")
+    long, last = records(path, ConllReader(), 64, max_record_bytes=1000)
+    assert "1,048,577 bytes" in (long.error or "")
+    assert (last.tokens, last.line) == (["b"], 3)
 
 
 def test_memory_stays_flat_through_a_line_of_any_length(tmp_path: Path) -> None:

@@ -1,79 +1,161 @@
+import itertools
+import os
+import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from nerx.engine.errors import InputError
+from nerx.engine.config import LabelConfig
+from nerx.engine.encoding import Encoder
+from nerx.engine.errors import BackendError, InputError, NerxError
+from nerx.engine.formats.jsonl import JsonlWriter
 from nerx.engine.formats.text import TextReader
-from nerx.engine.stream import label_stream
-from nerx.engine.types import Block, Counts, Record
+from nerx.engine.stream import InputBlock, label_stream
+from nerx.engine.types import Block
+from nerx.engine.work import FinishedBlock, Worker
+from nerx.engine.workers import Workers
 
-from .test_labelling import labeller
+from .fake_backend import FakeBackend
+from .test_labelling import NER, labeller
+from .tokenizers_for_tests import wordpiece
 
 
-def test_order_is_kept_and_everything_is_counted() -> None:
-    lines = [f"paris {'berlin ' * (n % 7)}".encode() for n in range(50)]
-    bad = {7, 8, 31}
-    blocks = [
-        Block(b"".join(b"\xff\n" if n in bad else lines[n] + b"\n" for n in part), part[0] + 1, 0)
-        for part in (range(9), range(9, 31), range(31, 32), range(32, 50))
-    ]
-    counts = Counts()
-    rejected: list[Record] = []
-    with labeller() as engine:
-        done = list(label_stream(blocks, TextReader(), engine, counts, rejected.append))
-    raw = [record.raw for block in done for record in block.records]
-    assert raw == [lines[n] + b"\n" for n in range(50) if n not in bad]
-    assert [record.line - 1 for record in rejected] == sorted(bad)
-    assert (counts.read, counts.records, counts.rejected) == (50, 47, 3)
-    assert counts.words == sum(len(lines[n].split()) for n in range(50) if n not in bad)
+def make_worker() -> Worker:
+    encoder = Encoder(wordpiece(), unit="words", max_length=20, overlap=3, pad_id=0)
+    return Worker({"text": (TextReader(), JsonlWriter())}, encoder, NER, LabelConfig())
+
+
+def killed_worker() -> Worker:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def stream(
+    blocks: Iterator[bytes],
+    *,
+    make: Callable[[], Worker] = make_worker,
+    processes: int = 0,
+    backend: FakeBackend | None = None,
+    **options: object,
+) -> Iterator[FinishedBlock]:
+    """The finished blocks of some input blocks."""
+
+    def numbered() -> Iterator[InputBlock]:
+        line = 1
+        for number, data in enumerate(blocks):
+            lines = data.count(b"\n")
+            yield InputBlock(number, 0, "input.txt", "text", Block(data, line, 0, lines=lines))
+            line += lines
+
+    with ExitStack() as stack:
+        workers = stack.enter_context(Workers(make, processes))
+        engine = stack.enter_context(labeller(backend or FakeBackend(5), **options))
+        for _, finished in label_stream(numbered(), workers, engine):
+            yield finished
+
+
+def output(blocks: list[bytes], **options: object) -> bytes:
+    return b"".join(finished.output for finished in stream(iter(blocks), **options))  # type: ignore[arg-type]
+
+
+TEXTS = [b"paris %s\n" % (b"berlin " * (n % 7)) for n in range(60)]
+
+
+@pytest.fixture(scope="module")
+def expected() -> bytes:
+    return output([b"".join(TEXTS)])
+
+
+@given(cuts=st.lists(st.integers(0, 60), max_size=12), budget=st.integers(10, 300))
+@settings(max_examples=30)
+def test_blocks_and_budget_change_no_byte(expected: bytes, cuts: list[int], budget: int) -> None:
+    bounds = [0, *sorted(cuts), 60]
+    blocks = [b"".join(TEXTS[a:b]) for a, b in itertools.pairwise(bounds)]
+    assert output([block for block in blocks if block], batch_tokens=budget) == expected
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_worker_processes_change_no_byte(expected: bytes, processes: int) -> None:
+    blocks = [b"".join(TEXTS[n : n + 5]) for n in range(0, 60, 5)]
+    assert output(blocks, processes=processes) == expected
+
+
+def test_bad_records_are_set_aside_in_order_with_their_place() -> None:
+    done = list(stream(iter([b"paris\n\xff\n", b"\xfe\n", b"paris\n"])))
+    assert [(len(one.rejected), one.records) for one in done] == [(1, 1), (1, 0), (0, 1)]
+    assert [one.rejected[0].line for one in done[:2]] == [2, 3]
+
+
+def test_a_record_that_breaks_the_model_is_set_aside_alone() -> None:
+    backend = FakeBackend(5, poison=wordpiece().token_to_id("n"))
+    [done] = stream(iter([b"paris\n\xff\nn\nberlin\n"]), backend=backend)
+    assert [(one.line, one.error) for one in done.rejected][1] == (
+        3,
+        "the model failed: poisoned batch",
+    )
+    assert done.output.count(b"\n") == done.records == 2
+
+
+def test_a_model_that_always_fails_names_the_records() -> None:
+    backend = FakeBackend(5, poison=wordpiece().token_to_id("[CLS]"))
+    with pytest.raises(BackendError, match=r"input.txt, lines 1 to 2: poisoned"):
+        list(stream(iter([b"paris\nberlin\n"]), backend=backend))
+
+
+def test_a_killed_worker_process_ends_the_run_at_once() -> None:
+    began = time.perf_counter()
+    with pytest.raises(NerxError, match=r"input.txt, lines 1 to 1: a worker process died"):
+        list(stream(iter([b"paris\n"]), make=killed_worker, processes=1))
+    assert time.perf_counter() - began < 5
 
 
 def test_a_quiet_input_is_answered_before_its_next_block() -> None:
     answered = threading.Event()
 
-    def blocks() -> Iterator[Block]:
-        yield Block(b"paris\n", 1, 0)
+    def blocks() -> Iterator[bytes]:
+        yield b"paris\n"
         assert answered.wait(10), "the first block was not answered while the input was quiet"
-        yield Block(b"\n", 2, 6)
+        yield b"\n"
 
-    with labeller() as engine:
-        stream = label_stream(blocks(), TextReader(), engine, Counts(), lambda record: None)
-        assert next(stream).records[0].text == "paris"
-        answered.set()
-        assert next(stream).records[0].text == ""
-        assert list(stream) == []
+    finished = stream(blocks())
+    assert b"paris" in next(finished).output
+    answered.set()
+    assert b'""' in next(finished).output
+    assert list(finished) == []
 
 
-def test_what_the_input_or_the_reject_raises_ends_the_run() -> None:
-    def blocks() -> Iterator[Block]:
-        yield Block(b"paris\n", 1, 0)
+def test_what_the_input_raises_ends_the_run() -> None:
+    def blocks() -> Iterator[bytes]:
+        yield b"paris\n"
         raise InputError("cut short")
 
-    def stop(record: Record) -> None:
-        raise InputError(f"line {record.line}")
-
-    with labeller() as engine:
-        with pytest.raises(InputError, match="cut short"):
-            list(label_stream(blocks(), TextReader(), engine, Counts(), stop))
-        bad = [Block(b"paris\n\xff\n", 1, 0)]
-        with pytest.raises(InputError, match="line 2"):
-            list(label_stream(bad, TextReader(), engine, Counts(), stop))
+    with pytest.raises(InputError, match="cut short"):
+        list(stream(blocks()))
 
 
 def test_few_blocks_are_in_flight() -> None:
     drawn = 0
 
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Iterator[bytes]:
         nonlocal drawn
-        for number in range(100):
+        for _ in range(100):
             drawn += 1
-            yield Block(b"paris\n", number, 0)
+            yield b"paris\n"
 
-    with labeller() as engine:
-        stream = label_stream(blocks(), TextReader(), engine, Counts(), lambda record: None)
-        next(stream)
-        time.sleep(0.05)
-        assert drawn <= 5
-        assert len(list(stream)) == 99
+    finished = stream(blocks())
+    next(finished)
+    time.sleep(0.05)
+    assert drawn <= 8
+    assert len(list(finished)) == 99
+
+
+def test_workers_need_no_more_than_what_can_be_pickled() -> None:
+    with Workers(partial(make_worker), 1) as workers:
+        encoded = workers.open(0, "text", Block(b"paris berlin\n", 1, 0, lines=1)).result(30)
+        assert encoded.words == 2

@@ -1,0 +1,80 @@
+"""A bundle that is ready to label: its encoder, its label scheme, and a backend that runs it."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from nerx.engine.backends.select import open_backend
+from nerx.engine.bundle import Bundle
+from nerx.engine.config import LabelConfig
+from nerx.engine.encoding import Encoder
+from nerx.engine.errors import BackendError
+from nerx.engine.formats.base import LabelledBlock
+from nerx.engine.labelling import Labeller
+from nerx.engine.schemes import Scheme
+from nerx.engine.types import EncodedBlock, Record
+from nerx.engine.work import decode
+
+
+class Model(AbstractContextManager["Model"]):
+    """A loaded model.
+
+    Raises:
+        BundleError, BackendError, ConfigError: it cannot be loaded as asked.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        backend: str = "auto",
+        precision: str = "auto",
+        device: str = "auto",
+        config: LabelConfig | None = None,
+    ) -> None:
+        self.bundle = bundle
+        self.config = config or LabelConfig()
+        self.encoder = open_encoder(bundle, self.config.overlap)
+        self.scheme = Scheme.from_labels(bundle.labels, bundle.scheme)
+        self.config.check_scheme(self.scheme)
+        self.backend = open_backend(bundle, backend, precision, device)
+        self.labeller = Labeller(self.backend, self.encoder.special, self.scheme, self.config)
+
+    def __exit__(self, *_: Any) -> None:
+        self.labeller.__exit__()
+
+    def label(self, blocks: Iterable[list[Record]]) -> Iterator[LabelledBlock]:
+        """Labels blocks of records, in order and in this process.
+
+        Raises:
+            BackendError: the model failed on a document.
+        """
+        waiting: deque[tuple[list[Record], EncodedBlock]] = deque()
+
+        def encoded() -> Iterator[EncodedBlock]:
+            for records in blocks:
+                waiting.append((records, self.encoder.encode(records)))
+                yield waiting[-1][1]
+
+        for labels in self.labeller.label(encoded()):
+            for document, reason in labels.failed.items():
+                raise BackendError(f"the model failed on document {document}: {reason}")
+            yield decode(*waiting.popleft(), labels, self.scheme, self.config.min_score)
+
+
+def open_encoder(bundle: Bundle, overlap: int) -> Encoder:
+    """The encoder of a bundle.
+
+    Raises:
+        BundleError: its tokenizer is missing, altered or of no use.
+    """
+    return Encoder(
+        Tokenizer.from_file(str(bundle.tokenizer_path())),
+        unit=bundle.unit,
+        max_length=bundle.max_length,
+        overlap=overlap,
+        pad_id=bundle.pad_id,
+    )

@@ -1,0 +1,80 @@
+"""Where blocks are opened and closed: a thread beside the model, or processes of their own.
+
+Where the model is slow, Python has time to spare and a thread will do. Where it is fast (a GPU),
+each process opens and closes blocks of its own; only flat arrays and output bytes pass between it
+and the process that owns the device.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from multiprocessing.connection import wait
+from typing import Any
+
+from nerx.engine.types import Block, EncodedBlock, WordLabels
+from nerx.engine.work import FinishedBlock, Worker
+
+_here = threading.local()  # holds the worker of this thread or process
+
+
+class Workers(AbstractContextManager["Workers"]):
+    """Opens and closes blocks elsewhere, each block by one worker.
+
+    make: makes a worker; for processes it must be possible to pickle it
+    processes: how many; 0 for a thread of this process
+    """
+
+    def __init__(self, make: Callable[[], Worker], processes: int = 0) -> None:
+        self.count = max(processes, 1)
+        self._executors: list[Executor]
+        if processes:
+            context = multiprocessing.get_context("spawn")
+            self._executors = [
+                ProcessPoolExecutor(1, context, _start_process, (make,)) for _ in range(processes)
+            ]
+        else:
+            self._executors = [ThreadPoolExecutor(1, "nerx-work", _start, (make,))]
+
+    def __exit__(self, *_: Any) -> None:
+        for executor in self._executors:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def open(self, number: int, kind: str, block: Block) -> Future[EncodedBlock]:
+        """Starts `Worker.open` on the worker whose turn it is."""
+        return self._executors[number % self.count].submit(_open, number, kind, block)
+
+    def close(self, number: int, labels: WordLabels) -> Future[FinishedBlock]:
+        """Starts `Worker.close` on the worker that opened the block."""
+        return self._executors[number % self.count].submit(_close, number, labels)
+
+
+def _start(make: Callable[[], Worker]) -> None:
+    _here.worker = make()
+
+
+def _start_process(make: Callable[[], Worker]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt ends
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _start(make)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the parent is gone, even if it was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _open(number: int, kind: str, block: Block) -> EncodedBlock:
+    worker: Worker = _here.worker
+    return worker.open(number, kind, block)
+
+
+def _close(number: int, labels: WordLabels) -> FinishedBlock:
+    worker: Worker = _here.worker
+    return worker.close(number, labels)
