@@ -59,6 +59,12 @@ def test_doccano_has_offsets_and_types() -> None:
     }
 
 
+def test_a_text_that_is_there_stays_as_it_is_spelled() -> None:
+    raw = b'{"text": "\\u0045d", "n": 1e999}'
+    out = ProdigyWriter("jsonl").render(label(parse(JsonlReader(), raw), NER))
+    assert out.startswith(raw[:-1] + b',"tokens":')
+
+
 def test_conll_sentences_are_texts_of_their_words() -> None:
     records = parse(ConllReader(), b"a O\nb O\n\nc O\n\n")
     out = DoccanoWriter("conll").render(label(records, NER)).splitlines()
