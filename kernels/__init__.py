@@ -1,0 +1,1 @@
+"""GPU operations, one a file: a formula, a plain torch reference, a Triton kernel, its launcher."""
