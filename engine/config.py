@@ -18,7 +18,7 @@ class LabelConfig:
     decode: "viterbi" gives the best label sequence without an illegal step, "argmax" the best
         label of each word.
     min_score: spans with a lower mean word score are dropped.
-    overlap: subwords that neighbouring windows of a long document share.
+    overlap: subwords that neighbouring windows of a long document share, half a window at most.
     batch_tokens: padded subwords a batch; None for what suits the device.
     """
 

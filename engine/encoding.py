@@ -78,7 +78,8 @@ class Encoder:
     unit: "words" cuts raw text by the rule in `nerx.engine.words`, "characters" takes each
         character that is not white space as a word.
     max_length: subwords that the model takes at once, special tokens included.
-    overlap: subwords that neighbouring windows of a long document share, at least.
+    overlap: subwords that neighbouring windows of a long document share, at least; half a window
+        at most.
     """
 
     def __init__(
@@ -88,13 +89,8 @@ class Encoder:
         tokenizer.no_truncation()
         self.special = _special_tokens(tokenizer, pad_id)
         self.room = max_length - len(self.special.before) - len(self.special.after)
-        if not 0 <= overlap <= self.room // 2:
-            raise BundleError(
-                f"overlap is {overlap} subwords; expected 0 to {self.room // 2},"
-                f" half of what a window of {max_length} holds"
-            )
         self._unit = unit
-        self._overlap = overlap
+        self._overlap = min(overlap, self.room // 2)
         self._cache = WordCache(tokenizer, self.special.unknown, self.room)
         self._character_rows = np.full(0x110000 if unit == "characters" else 0, -1, np.int32)
 
@@ -199,6 +195,7 @@ def _windows_of_document(first: int, end: int, begin: Ints, room: int, overlap: 
         if stop >= end:
             break
         shared = int(np.searchsorted(begin, begin[stop] - overlap, side="right")) - 1
+        shared = max(shared, start)
         # Where the next word is so long that sharing would leave it out again, nothing is shared.
         start = shared if begin[stop + 1] - begin[shared] <= room else stop
     words = np.array(bounds, np.int32)

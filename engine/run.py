@@ -115,16 +115,17 @@ class Run(AbstractContextManager["Run"]):
         if resumed:
             self._journal, self.progress = Journal.resume(journal, self._fingerprint())
         at = (self.progress.output_bytes, self.progress.rejects_bytes) if resumed else (None, None)
-        self._sink = stack.enter_context(Sink(config.output, force=config.force, resume_at=at[0]))
-        self._rejects = (
-            stack.enter_context(Sink(config.rejects, force=config.force, resume_at=at[1]))
-            if config.rejects
-            else None
-        )
+        self._sink = self._open_sink(stack, config.output, at[0])
+        self._rejects = self._open_sink(stack, config.rejects, at[1]) if config.rejects else None
         if journaled and not resumed:
             self._journal = Journal.start(journal, self._fingerprint())
         if self._journal:
             stack.callback(self._journal.close)
+
+    def _open_sink(self, stack: ExitStack, path: str, resume_at: int | None) -> Sink:
+        sink = Sink(path, force=self._config.force, resume_at=resume_at)
+        stack.callback(sink.abandon)
+        return sink
 
     def _fingerprint(self) -> Fingerprint:
         """All that the output depends on, and where it goes."""

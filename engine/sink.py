@@ -57,8 +57,8 @@ class Sink:
     ) -> None:
         if error is None:
             self.close()
-        elif self.path != "-":
-            self._file.close()
+        else:
+            self.abandon()
 
     def write(self, data: bytes) -> None:
         """Writes the output of a block.
@@ -88,6 +88,11 @@ class Sink:
             self._file.close()
             if self._part:
                 os.replace(self._part, self.path)
+
+    def abandon(self) -> None:
+        """Closes an output that is not whole; its `.part` file stays."""
+        if self.path != "-":
+            self._file.close()
 
     def _write(self, data: bytes) -> None:
         if self._suffix == ".gz":

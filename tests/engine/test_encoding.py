@@ -8,7 +8,6 @@ from tokenizers import Tokenizer
 
 from nerx.engine import encoding
 from nerx.engine.encoding import Encoder, cut_windows
-from nerx.engine.errors import BundleError
 from nerx.engine.types import EncodedBlock, Record
 
 from .tokenizers_for_tests import KINDS, wordpiece
@@ -134,9 +133,10 @@ def test_a_word_longer_than_a_window_is_cut_to_it() -> None:
     assert np.diff(block.word_subwords).tolist() == [1, 8, 1]
 
 
-def test_overlap_of_more_than_half_a_window_is_refused() -> None:
-    with pytest.raises(BundleError, match="expected 0 to 4"):
-        Encoder(wordpiece(), unit="words", max_length=10, overlap=5, pad_id=0)
+def test_windows_share_half_of_themselves_at_most() -> None:
+    text = text_records("a " * 20)
+    most = Encoder(wordpiece(), unit="words", max_length=10, overlap=99, pad_id=0).encode(text)
+    assert most.windows[:3, :2].tolist() == [[0, 8], [4, 12], [8, 16]]
 
 
 @pytest.mark.parametrize("name", ["minilm-l6-en", "e5-small-en", "e5-small-zh-char"])
