@@ -33,7 +33,7 @@ def records(texts: list[str]) -> list[Record]:
 
 
 def labeller(backend: FakeBackend, scheme: Scheme = NER, **options: object) -> Labeller:
-    config = LabelConfig(**options)  # type: ignore[arg-type]
+    config = LabelConfig(**options)
     special = Encoder(wordpiece(), unit="words", max_length=20, overlap=3, pad_id=0).special
     return Labeller(backend, special, scheme, config)
 
@@ -167,4 +167,4 @@ def test_a_backend_that_fails_on_everything_ends_the_run() -> None:
 )
 def test_options_are_checked(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        LabelConfig(**options)  # type: ignore[arg-type]
+        LabelConfig(**options)
