@@ -1,0 +1,85 @@
+"""The packed encoder gives what transformers gives for each sequence alone."""
+
+import pytest
+import torch
+
+pytest.importorskip("transformers")
+
+from nerx.kernels.encoder import EncoderConfig, PackedEncoder
+from tests.kernels.models import LONGEST, classifier, expected_logits, packed, sequences
+
+ARCHITECTURES = ("bert", "albert")
+
+
+def encoder_of(model, **place) -> PackedEncoder:
+    config = EncoderConfig.from_hugging_face(model.config.to_dict())
+    return PackedEncoder(config, model.state_dict(), **place)
+
+
+def logits_of(encoder, rows) -> torch.Tensor:
+    hidden = encoder(*packed(rows, encoder.device))
+    return torch.nn.functional.linear(hidden, *encoder.classifier).float().cpu()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("act", ["gelu", "gelu_new"])
+def test_references_equal_transformers(architecture, act):
+    model = classifier(architecture, hidden_act=act)
+    rows = sequences(1, LONGEST, 17, 17, 9, 2, 1)
+    logits = logits_of(encoder_of(model), rows)
+    torch.testing.assert_close(logits, expected_logits(model, rows), atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_kernels_equal_transformers(architecture, device):
+    model = classifier(architecture)
+    rows = sequences(2, 9, 4, 4, 1)
+    logits = logits_of(encoder_of(model, device=device), rows)
+    torch.testing.assert_close(logits, expected_logits(model, rows), atol=5e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16], ids=str)
+def test_half_precision_is_no_worse_than_that_of_transformers(architecture, half):
+    model = classifier(architecture)
+    rows = sequences(3, 20, 20, 7, 1)
+    truth = expected_logits(model, rows)
+    encoder = encoder_of(model, dtype=half)
+    naive = expected_logits(model.to(half), rows).float()
+    assert (logits_of(encoder, rows) - truth).norm() <= 1.1 * (naive - truth).norm()
+
+
+def test_what_else_is_in_the_batch_does_not_matter():
+    encoder = encoder_of(classifier("bert"))
+    rows = sequences(4, 12, 5, 5)
+    alone = torch.cat([logits_of(encoder, [row]) for row in rows])
+    torch.testing.assert_close(logits_of(encoder, rows), alone, atol=1e-5, rtol=1e-5)
+
+
+def test_an_empty_batch_and_a_single_subword():
+    encoder = encoder_of(classifier("albert"))
+    assert encoder(*packed([])).shape == (0, encoder.width)
+    assert encoder(*packed([[7]])).shape == (1, encoder.width)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"model_type": "roberta"}, "model_type is 'roberta'; expected 'bert' or 'albert'"),
+        ({"hidden_act": "relu"}, "hidden_act is 'relu'; expected gelu"),
+        ({"position_embedding_type": "relative_key"}, "expected absolute"),
+        ({"is_decoder": True}, "expected a plain encoder"),
+    ],
+)
+def test_other_models_are_refused(changed, message):
+    config = classifier("bert").config.to_dict() | changed
+    with pytest.raises(ValueError, match=message):
+        EncoderConfig.from_hugging_face(config)
+
+
+def test_a_missing_weight_is_named():
+    model = classifier("bert")
+    weights = model.state_dict()
+    del weights["bert.encoder.layer.1.output.dense.bias"]
+    with pytest.raises(ValueError, match=r"no weight bert.encoder.layer.1.output.dense.bias"):
+        PackedEncoder(EncoderConfig.from_hugging_face(model.config.to_dict()), weights)
