@@ -83,7 +83,7 @@ def export_bundle(
     """
     checkpoint = load_checkpoint(source)
     with _whole_or_nothing(target) as folder:
-        bundle = _bare_bundle(folder, checkpoint, source, config)
+        bundle = _bare_bundle(folder, checkpoint, config)
         sample = read_sample(config.verify, bundle.unit)
         sample.gold(bundle.labels)
         say("exporting to ONNX")
@@ -103,7 +103,7 @@ def export_bundle(
     return replace(bundle, folder=target), reports
 
 
-def _bare_bundle(folder: Path, checkpoint: Checkpoint, source: str, config: ExportConfig) -> Bundle:
+def _bare_bundle(folder: Path, checkpoint: Checkpoint, config: ExportConfig) -> Bundle:
     checkpoint.tokenizer.save(str(folder / "tokenizer.json"))
     scheme = Scheme.from_labels(checkpoint.labels, config.scheme)
     tools = (*_TOOLS, *installed_runtimes())
@@ -118,7 +118,7 @@ def _bare_bundle(folder: Path, checkpoint: Checkpoint, source: str, config: Expo
         pad_id=checkpoint.pad_id,
         tokenizer=file_hashes(folder, ["tokenizer.json"]),
         artifacts=(),
-        source={"model": source, "revision": checkpoint.revision} | config.source,
+        source={"model": checkpoint.source, "revision": checkpoint.revision} | config.source,
         tools={name: version(name) for name in tools},
         card=config.card,
     )

@@ -23,6 +23,7 @@ class Checkpoint:
     """A loaded classifier and what its files say about it."""
 
     name: str
+    source: str  # hub id, or the folder's name: where it stood is nobody's business
     model: Any  # transformers.PreTrainedModel, fp32, in evaluation mode
     tokenizer: Tokenizer
     labels: tuple[str, ...]
@@ -54,7 +55,8 @@ def load_checkpoint(source: str) -> Checkpoint:
     labels = tuple(model.config.id2label[number] for number in range(model.config.num_labels))
     tokenizer = _tokenizer(folder, config["model_type"])
     return Checkpoint(
-        name=Path(source).name,
+        name=folder.resolve().name if not revision else source.rpartition("/")[2],
+        source=folder.resolve().name if not revision else source,
         model=model,
         tokenizer=tokenizer,
         labels=labels,

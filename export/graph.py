@@ -69,6 +69,19 @@ def drop_token_types(model: ModelProto) -> None:
     drop_unused(model)
 
 
+def inline_identities(model: ModelProto) -> None:
+    """Removes Identity nodes, behind which exporters hide weights that several nodes share."""
+    graph = model.graph
+    results = {port.name for port in graph.output}
+    source: dict[str, str] = {}
+    for node in list(graph.node):
+        for place, name in enumerate(node.input):
+            node.input[place] = source.get(name, name)
+        if node.op_type == "Identity" and node.output[0] not in results:
+            source[node.output[0]] = node.input[0]
+            graph.node.remove(node)
+
+
 def drop_unused(model: ModelProto) -> None:
     """Removes the initializers that no node reads."""
     used = {name for node in model.graph.node for name in node.input}

@@ -1,6 +1,7 @@
 """PyTorch to ONNX through optimum, with the decode tail."""
 
 import tempfile
+import warnings
 from pathlib import Path
 
 import onnx
@@ -9,7 +10,7 @@ from optimum.exporters.tasks import TasksManager
 
 from nerx.engine.errors import BundleError
 from nerx.export.checkpoint import Checkpoint
-from nerx.export.graph import append_decode_tail, drop_token_types, drop_unused
+from nerx.export.graph import append_decode_tail, drop_token_types, drop_unused, inline_identities
 
 _TASK = "token-classification"
 
@@ -31,10 +32,12 @@ def to_onnx(checkpoint: Checkpoint) -> onnx.ModelProto:
             f"optimum exports no {kind} token classifiers to ONNX; it does these: "
             + ", ".join(supported_architectures())
         ) from error
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch, about how optimum calls it
         path = Path(folder) / "model.onnx"
         export(model, make_config(model.config), path)
         graph = onnx.load(path)
+    inline_identities(graph)
     drop_token_types(graph)
     append_decode_tail(graph, len(checkpoint.labels))
     drop_unused(graph)

@@ -6,14 +6,17 @@ label does not depend on what else is in the batch. Embedding tables, which a ru
 rows of, are kept as int8 with one scale a row.
 """
 
+import hashlib
 import logging
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from typing import Any
 
 import nncf
 import numpy as np
+from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
@@ -35,9 +38,11 @@ def quantize(
     """
     copy = ModelProto()
     copy.CopyFrom(model)
+    shared = untie(copy)
     classifier = [node.name for node in copy.graph.node if _CLASSIFIER_INPUT in node.input]
     nncf.set_log_level(logging.ERROR)
-    with redirect_stdout(sys.stderr):  # its progress bars
+    with redirect_stdout(sys.stderr), warnings.catch_warnings():  # its progress bars
+        warnings.simplefilter("ignore")
         quantized: ModelProto = nncf.quantize(
             copy,
             nncf.Dataset(list(calibration)),
@@ -48,10 +53,53 @@ def quantize(
                 types=["Gather"],
                 validate=False,
             ),
+            # SmoothQuant scales each layer's weights by its own inputs: they could not be shared.
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=-1 if shared else 0.95)
+            ),
         )
+    tie(quantized)
     quantize_embeddings(quantized)
     drop_unused(quantized)
     return quantized
+
+
+def untie(model: ModelProto) -> bool:
+    """Gives each matrix product a weight of its own: NNCF cannot quantize shared ones (ALBERT).
+
+    Returns whether any was shared.
+    """
+    graph = model.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    taken: set[str] = set()
+    shared = False
+    for number, node in enumerate(graph.node):
+        for place, name in enumerate(node.input):
+            if name not in weights or node.op_type not in ("MatMul", "Add"):
+                continue
+            if name in taken:
+                own = graph.initializer.add()
+                own.CopyFrom(weights[name])
+                own.name = node.input[place] = f"{name}.{number}"
+                shared = shared or node.op_type == "MatMul"
+            taken.add(name)
+    return shared
+
+
+def tie(model: ModelProto) -> None:
+    """Makes equal weights one again."""
+    graph = model.graph
+    first: dict[bytes, str] = {}
+    names: dict[str, str] = {}
+    for tensor in graph.initializer:
+        content = hashlib.sha256(
+            tensor.raw_data + bytes(str((tensor.dims, tensor.data_type)), "ascii")
+        )
+        if tensor.raw_data:
+            names[tensor.name] = first.setdefault(content.digest(), tensor.name)
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = names.get(name, name)
 
 
 def quantize_embeddings(model: ModelProto) -> None:

@@ -1,6 +1,8 @@
 """`nerx export`: a checkpoint becomes a bundle, if its labels stay what they were."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -31,7 +33,9 @@ from nerx.engine.errors import ConfigError
     help="What a label belongs to; characters if the labels segment words.",
 )
 @click.option("--scheme", help="Label scheme, such as iob2; found from the labels if not given.")
+@click.option("--source", help="Where the model comes from, for the manifest.")
 @click.option("--license", "licence", help="Licence of the model, for the manifest.")
+@click.option("--card", type=click.Path(), help="JSON object of further facts, for the manifest.")
 def command(
     model: str,
     output: Path,
@@ -41,7 +45,9 @@ def command(
     name: str | None,
     unit: str | None,
     scheme: str | None,
+    source: str | None,
     licence: str | None,
+    card: str | None,
 ) -> None:
     """Turns a Hugging Face token classifier into a bundle that `nerx tag -m` runs.
 
@@ -63,7 +69,8 @@ def command(
         name=name,
         unit=unit,
         scheme=scheme,
-        source={"license": licence} if licence else {},
+        source={key: value for key, value in (("model", source), ("license", licence)) if value},
+        card=_read_card(card) if card else {},
     )
     bundle, reports = export_bundle(
         model, output, config, lambda text: click.echo(f"{text} ...", err=True)
@@ -80,3 +87,13 @@ def command(
     for line in (line for report in reports for line in report.differences):
         click.echo(f"  {line}", err=True)
     click.echo(f"{output}: {bundle.size_bytes / 1e6:.1f} MB", err=True)
+
+
+def _read_card(path: str) -> dict[str, Any]:
+    try:
+        card = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(card, dict):
+        raise ConfigError(f'{path} holds no JSON object; expected something like {{"task": ...}}')
+    return card
