@@ -38,6 +38,14 @@ class _LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; click would end with 1 where the reader of a pipe has had enough."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _discard_stdout()
+            return 0
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self._modules.items()])
@@ -58,8 +66,8 @@ def _run() -> int:
     try:
         code = cli(standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has what it wanted, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _discard_stdout()
         return 0
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
@@ -71,3 +79,8 @@ def _run() -> int:
         click.echo(f"error: {error or type(error).__name__}", err=True)
         return USAGE if isinstance(error, ConfigError) else FATAL
     return code if isinstance(code, int) else 0
+
+
+def _discard_stdout() -> None:
+    """Lets what is left to write go nowhere: its reader has what it wanted, as in `| head`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

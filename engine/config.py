@@ -1,5 +1,6 @@
-"""How documents are to be labelled: one object, checked once, handed down whole."""
+"""What is to be labelled and how: two objects, checked once, handed down whole."""
 
+import os
 from dataclasses import dataclass
 
 from nerx.engine.errors import ConfigError
@@ -46,6 +47,54 @@ class LabelConfig:
         """
         if self.min_score and scheme.segmentation:
             raise ConfigError("min_score cannot be used in word segmentation: every word counts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """What is read and written, and how.
+
+    inputs: paths, or "-" for stdin
+    output: a path, or "-" for stdout
+    output_dir: instead of `output`, a folder that gets an output for each input
+    format, to, text_key, tokens_key: as `nerx.engine.formats.registry` takes them
+    on_error: "fail" at the first bad record, or "skip" it into the file `rejects`
+    max_errors: bad records that are borne, None for any number
+    force: overwrite the outputs
+    resume: go on where an interrupted run with the same output stopped
+    workers: processes that parse and render; 0 for a thread
+    block_bytes: of input a block; None for what suits the device
+    """
+
+    inputs: tuple[str, ...]
+    output: str = "-"
+    output_dir: str | None = None
+    format: str | None = None
+    to: str | None = None
+    text_key: str | None = None
+    tokens_key: str | None = None
+    on_error: str = "fail"
+    rejects: str | None = None
+    max_errors: int | None = None
+    force: bool = False
+    resume: bool = False
+    workers: int = 0
+    block_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.on_error == "skip" and self.rejects is None:
+            raise ConfigError("--on-error skip needs --rejects FILE, so that no record is lost")
+        if self.on_error == "fail" and (self.rejects or self.max_errors is not None):
+            raise ConfigError("--rejects and --max-errors need --on-error skip")
+        if self.output_dir is not None and self.output != "-":
+            raise ConfigError("--output is one file, --output-dir one for each input; give one")
+        if self.output_dir is not None and "-" in self.inputs:
+            raise ConfigError("--output-dir needs files for input; for stdin name an --output")
+        if self.resume and self.output_dir is None and self.output == "-":
+            raise ConfigError("--resume needs an --output file, not a pipe")
+        if self.resume and not all(map(os.path.isfile, self.inputs)):
+            raise ConfigError("--resume needs files for input, not a pipe")
+        if self.resume and self.force:
+            raise ConfigError("--resume goes on with a run, --force starts it anew; give one")
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from nerx.engine.arrays import offsets, ragged_range
+from nerx.engine.arrays import offsets
 from nerx.engine.schemes import Scheme
 from nerx.engine.types import Floats, Ints, Spans
 
@@ -34,48 +34,69 @@ def mean_scores(scores: Floats, spans: Spans) -> Floats:
 
 def illegal_documents(label_ids: Ints, doc_words: Ints, scheme: Scheme) -> Ints:
     """Numbers of the documents whose labels break a rule of the scheme."""
-    if scheme.legal.all() or not len(label_ids):
-        return np.empty(0, np.int32)
-    edge = _edges(len(label_ids), doc_words)
-    bad = ~scheme.legal[_previous(label_ids, edge, scheme), label_ids]
-    last = np.append(edge[1:], True)
-    bad |= last & ~scheme.legal[label_ids, len(scheme.labels)]
-    docs = np.searchsorted(doc_words, np.flatnonzero(bad), side="right") - 1
-    return np.unique(docs).astype(np.int32)
+    bad = np.flatnonzero(_illegal(label_ids, doc_words, scheme))
+    return np.unique(np.searchsorted(doc_words, bad, side="right") - 1).astype(np.int32)
 
 
-def best_legal(logits: Floats, doc_words: Ints, scheme: Scheme) -> Ints:
-    """The most probable legal label sequence of each document (Viterbi, all documents at once).
+def illegal_runs(label_ids: Ints, doc_words: Ints, scheme: Scheme, reach: int) -> Ints:
+    """First and end of the runs of words around each broken rule: (runs, 2).
 
-    logits: (words, labels) of the documents, one after the other
-    doc_words: (docs + 1,)
+    A run reaches `reach` words to both sides, at most to the ends of its document.
+    """
+    bad = np.flatnonzero(_illegal(label_ids, doc_words, scheme))
+    doc = np.searchsorted(doc_words, bad, side="right") - 1
+    first = np.maximum(bad - reach, doc_words[doc])
+    end = np.minimum(bad + reach, doc_words[doc + 1])
+    apart = (first[1:] > end[:-1]) | (doc[1:] != doc[:-1])
+    begins = np.append(True, apart)[: len(bad)]
+    ends = np.append(apart, True)[: len(bad)]
+    return np.column_stack([first[begins], end[ends]]).astype(np.int32)
+
+
+def best_legal(
+    logits: Floats,
+    bounds: Ints,
+    scheme: Scheme,
+    begins: NDArray[np.bool_] | None = None,
+    ends: NDArray[np.bool_] | None = None,
+) -> Ints:
+    """The most probable legal label sequence of each run of words (Viterbi, all runs at once).
+
+    logits: (words, labels) of the runs, one after the other
+    bounds: (runs + 1,) where they begin and end
+    begins, ends: (runs,) whether a run begins or ends its document; None where all do
     Returns label ids: (words,)
     """
-    lengths = np.diff(doc_words)
-    labels = len(scheme.labels)
+    order = np.argsort(-np.diff(bounds), kind="stable")
+    first, lengths = bounds[:-1][order], np.diff(bounds)[order]
+    # Runs still going on at each step: the longest ones, so a head of the sorted runs.
+    steps = np.arange(lengths.max(initial=0))
+    going = np.searchsorted(-lengths, -steps, side="left")
     penalty = np.where(scheme.legal, 0.0, -np.inf)
-    steps = ragged_range(np.zeros_like(lengths), lengths)
-    rows = np.repeat(np.arange(len(lengths)), lengths)
-    emission = np.zeros((lengths.max(initial=0), len(lengths), labels))
-    emission[steps, rows] = logits - logits.max(axis=1, keepdims=True)
+    step_penalty, labels = penalty[:-1, :-1], len(scheme.labels)
+    emission = (logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
 
-    came_from = np.zeros(emission.shape, np.uint8)
-    score = emission[0] + penalty[labels, :labels]
-    last_score = score
-    for step in range(1, len(emission)):
-        paths = score[:, :, None] + penalty[None, :labels, :labels]
-        came_from[step] = paths.argmax(axis=1)
-        score = paths.max(axis=1) + emission[step]
-        last_score = np.where((lengths > step)[:, None], score, last_score)
+    score = emission[first[: going[0] if len(going) else 0]]
+    score += _where_edge(begins, order, penalty[labels, :labels])[: len(score)]
+    last_score = np.zeros((len(order), labels))
+    came_from = np.zeros(emission.shape, np.min_scalar_type(labels))
+    for step in steps[1:]:
+        count = going[step]
+        last_score[count : len(score)] = score[count:]
+        words = first[:count] + step
+        paths = score[:count, :, None] + step_penalty
+        came_from[words] = paths.argmax(axis=1)
+        score = paths.max(axis=1) + emission[words]
+    last_score[: len(score)] = score
 
-    best = np.zeros(emission.shape[:2], np.int32)
-    label = (last_score + penalty[:labels, labels]).argmax(axis=1)
-    every = np.arange(len(lengths))
-    for step in range(len(emission) - 1, -1, -1):
-        best[step] = label
-        inside = (step > 0) & (lengths > step)
-        label = np.where(inside, came_from[step, every, label], label)
-    return best[steps, rows]
+    best = np.zeros(len(logits), np.int32)
+    label = (last_score + _where_edge(ends, order, penalty[:labels, labels])).argmax(axis=1)
+    for step in steps[::-1]:
+        words, label_here = first[: going[step]] + step, label[: going[step]]
+        best[words] = label_here
+        if step:
+            label[: going[step]] = came_from[words, label_here]
+    return best
 
 
 def softmax(logits: Floats) -> Floats:
@@ -95,6 +116,25 @@ def pool(probabilities: Floats, lengths: Ints, how: str) -> Floats:
     pooled: Floats = pooling.reduceat(probabilities, begin)
     pooled /= pooled.sum(axis=1, keepdims=True)
     return pooled
+
+
+def _illegal(label_ids: Ints, doc_words: Ints, scheme: Scheme) -> NDArray[np.bool_]:
+    """Whether each word may not follow the one before it, or may not be a document's last."""
+    if scheme.legal.all() or not len(label_ids):
+        return np.zeros(len(label_ids), np.bool_)
+    edge = _edges(len(label_ids), doc_words)
+    bad = ~scheme.legal[_previous(label_ids, edge, scheme), label_ids]
+    last = np.append(edge[1:], True)
+    illegal: NDArray[np.bool_] = bad | (last & ~scheme.legal[label_ids, len(scheme.labels)])
+    return illegal
+
+
+def _where_edge(
+    edges: NDArray[np.bool_] | None, order: NDArray[np.int64], penalty: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """A row of penalties for each run that touches its document's edge, zeros for the others."""
+    touches = np.ones(len(order), np.bool_) if edges is None else edges[order]
+    return np.where(touches[:, None], penalty, 0.0)
 
 
 def _edges(words: int, starts: Ints) -> NDArray[np.bool_]:

@@ -1,12 +1,14 @@
 """What a resumed run needs to know: a line for each finished block, beside the output."""
 
+import fcntl
 import json
 import os
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nerx.engine.errors import ConfigError
+from nerx.engine.errors import ConfigError, NerxError
 
 Fingerprint = dict[str, Any]
 
@@ -30,58 +32,77 @@ class Progress:
         return self.records + self.rejected
 
 
-class Journal:
-    """An open journal.
+class Journal(AbstractContextManager["Journal"]):
+    """An open journal, locked, so that no second run writes the same output.
 
     The first line is the fingerprint of the run: whatever its output depends on. A line that was
     cut short is as good as none; its block is done again.
+
+    Raises:
+        ConfigError: it cannot be written, or another run has it open.
     """
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = path.open("r+b" if size else "wb", buffering=0)
-        self._file.truncate(size)
-        self._file.seek(size)
+        try:
+            self._file = path.open("a+b", buffering=0)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"{path} is in use: another run writes this output") from None
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
 
-    @classmethod
-    def start(cls, path: Path, fingerprint: Fingerprint) -> "Journal":
-        """A new journal."""
-        journal = cls(path, 0)
-        journal._write(fingerprint)
-        return journal
+    def __exit__(self, *_: Any) -> None:
+        self._file.close()
 
-    @classmethod
-    def resume(cls, path: Path, fingerprint: Fingerprint) -> "tuple[Journal, Progress]":
-        """An existing journal and the progress that it tells of.
+    def start(self, fingerprint: Fingerprint) -> None:
+        """Begins anew."""
+        self._file.truncate(0)
+        self._write(fingerprint)
+
+    def resume(self, fingerprint: Fingerprint) -> Progress | None:
+        """The progress that it tells of; None if the run ended before it began.
 
         Raises:
             ConfigError: it is another run's; the message says what differs.
         """
-        data = path.read_bytes()
-        data = data[: data.rfind(b"\n") + 1]
-        lines = data.splitlines()
+        self._file.seek(0)
+        lines = self._file.read().split(b"\n")
+        lines.pop()  # nothing, or a line that was cut short
         if not lines:
+            return None
+        try:
+            header = json.loads(lines[0])
+            progress = Progress(**json.loads(lines[-1])) if len(lines) > 1 else Progress()
+        except (ValueError, TypeError):
             raise ConfigError(
-                f"{path} is empty: the run cannot be resumed; start anew with --force"
-            )
-        _compare(path, json.loads(lines[0]), fingerprint)
-        progress = Progress(**json.loads(lines[-1])) if len(lines) > 1 else Progress()
-        return cls(path, len(data)), progress
+                f"{self._path} is damaged, the run cannot be resumed; start anew with --force"
+            ) from None
+        _compare(self._path, header, fingerprint)
+        self._file.truncate(sum(map(len, lines)) + len(lines))
+        return progress
 
     def append(self, progress: Progress) -> None:
-        """Adds a line; what it tells of must be on the disk by then."""
+        """Adds a line; what it tells of must be on the disk by then.
+
+        Raises:
+            NerxError: it cannot be written, for one because the disk is full.
+        """
         self._write(asdict(progress))
 
-    def close(self) -> None:
-        self._file.close()
-
     def remove(self) -> None:
-        """Closes and deletes the journal of a run that is done."""
-        self.close()
+        """Deletes the journal of a run that is done."""
         os.remove(self._path)
 
     def _write(self, values: dict[str, Any]) -> None:
-        self._file.write(json.dumps(values).encode() + b"\n")
+        line = json.dumps(values).encode() + b"\n"
+        try:
+            written = self._file.write(line)
+            os.fdatasync(self._file.fileno())
+        except OSError as error:
+            raise NerxError(f"{self._path} cannot be written: {error.strerror}") from None
+        if written != len(line):
+            raise NerxError(f"{self._path} cannot be written: the disk is full")
 
 
 def _compare(path: Path, before: Fingerprint, now: Fingerprint) -> None:

@@ -10,13 +10,16 @@ import numpy as np
 
 from nerx.engine.arrays import offsets, ragged_range
 from nerx.engine.backends.base import Backend
-from nerx.engine.batching import build_batch, plan_batches, window_lengths
+from nerx.engine.batching import build_batch, padding_waste, plan_batches, window_lengths
 from nerx.engine.config import LabelConfig
-from nerx.engine.decoding import best_legal, illegal_documents, pool, softmax
+from nerx.engine.decoding import best_legal, illegal_runs, pool, softmax
 from nerx.engine.encoding import SpecialTokens
 from nerx.engine.errors import BackendError
 from nerx.engine.schemes import Scheme
-from nerx.engine.types import EncodedBlock, Floats, Ints, Labels, WordLabels
+from nerx.engine.stats import Stopwatch
+from nerx.engine.types import Batch, EncodedBlock, Floats, Ints, Labels, WordLabels
+
+_REACH = 16  # words to both sides of an illegal label that are decoded anew, at first
 
 _Done = list[tuple[Ints, Labels]]  # for each batch: the word of every position, and the labels
 _Logits = Callable[[Ints], Floats]  # (n,) words of the block -> (n, labels)
@@ -45,7 +48,7 @@ class PendingBlock:
 
 
 class Labeller(AbstractContextManager["Labeller"]):
-    """Labels encoded blocks with one model.
+    """Labels encoded blocks with one model, and counts what that costs.
 
     `start` hands a block's batches to the backend's streams, `finish` waits for them; what the
     caller does between the two runs beside the model.
@@ -59,6 +62,9 @@ class Labeller(AbstractContextManager["Labeller"]):
         self._scheme = scheme
         self._config = config
         self._pool = ThreadPoolExecutor(backend.streams, thread_name_prefix="nerx-run")
+        self.clock = Stopwatch()
+        self.subwords = 0  # given to the model so far
+        self.padded_subwords = 0  # the places they took in batches
 
     def __exit__(self, *_: Any) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -77,13 +83,21 @@ class Labeller(AbstractContextManager["Labeller"]):
     def start(self, encoded: EncodedBlock) -> PendingBlock:
         """Starts the batches of a block."""
         budget = self._config.batch_tokens or self.backend.batch_tokens
-        plan = plan_batches(window_lengths(encoded, self._special), budget)
+        lengths = window_lengths(encoded, self._special)
+        plan = plan_batches(lengths, budget)
+        subwords, places = padding_waste(lengths, plan)
+        self.subwords += subwords
+        self.padded_subwords += places
         return PendingBlock(encoded, [self._start(encoded, windows) for windows in plan])
 
     def _start(self, encoded: EncodedBlock, windows: Ints) -> PendingBatch:
         every = self._config.aggregation != "first"
         batch, words = build_batch(encoded, windows, self._special, every_subword=every)
-        return PendingBatch(windows, words, self._pool.submit(self.backend.run, batch))
+        return PendingBatch(windows, words, self._pool.submit(self._run, batch))
+
+    def _run(self, batch: Batch) -> Labels:
+        with self.clock.measure("run"):
+            return self.backend.run(batch)
 
     def finish(self, pending: PendingBlock) -> WordLabels:
         """Waits for a block's batches; a batch that fails is tried again window by window.
@@ -111,7 +125,7 @@ class Labeller(AbstractContextManager["Labeller"]):
             )
         labels.failed.update(failed)
         if self._config.decode == "viterbi":
-            _repair(labels, logits, encoded.doc_words, self._scheme)
+            repair(labels, logits, encoded.doc_words, self._scheme)
         return labels
 
     def _one_by_one(self, encoded: EncodedBlock, windows: Ints) -> tuple[_Done, dict[int, str]]:
@@ -166,15 +180,31 @@ def _labels_of_pooled_subwords(
     return labels_of_words, lambda wanted: np.log(table[wanted] + np.float32(1e-30))
 
 
-def _repair(labels: WordLabels, logits: _Logits, doc_words: Ints, scheme: Scheme) -> None:
-    """Gives documents with an illegal label sequence their best legal one, in place."""
-    docs = illegal_documents(labels.label_ids, doc_words, scheme)
-    docs = docs[~np.isin(docs, list(labels.failed))]
-    if not len(docs):
-        return
-    lengths = doc_words[docs + 1] - doc_words[docs]
-    words = ragged_range(doc_words[docs], lengths).astype(np.int32)
-    rows = logits(words)
-    best = best_legal(rows, offsets(lengths), scheme)
+def repair(labels: WordLabels, logits: _Logits, doc_words: Ints, scheme: Scheme) -> None:
+    """Gives documents with an illegal label sequence their best legal one, in place.
+
+    Only runs of words around what is illegal are decoded. Where the best labels of a run, whatever
+    stands around it, meet the arg max at both ends, no other sequence of the document is better;
+    where they do not, longer runs are tried.
+    """
+    reach = _REACH
+    label_ids = labels.label_ids.copy()
+    while True:
+        runs = illegal_runs(label_ids, doc_words, scheme, reach)
+        docs = np.searchsorted(doc_words, runs[:, 0], side="right") - 1
+        sound = ~np.isin(docs, list(labels.failed))
+        runs, docs = runs[sound], docs[sound]
+        if not len(runs):
+            return
+        begins, ends = runs[:, 0] == doc_words[docs], runs[:, 1] == doc_words[docs + 1]
+        lengths = runs[:, 1] - runs[:, 0]
+        bounds, words = offsets(lengths), ragged_range(runs[:, 0], lengths)
+        rows = logits(words.astype(np.int32))
+        best = best_legal(rows, bounds, scheme, begins, ends)
+        same = best == label_ids[words]
+        if (same[bounds[:-1]] | begins).all() and (same[bounds[1:] - 1] | ends).all():
+            break
+        reach *= 8
     labels.label_ids[words] = best
-    labels.scores[words] = softmax(rows)[np.arange(len(words)), best]
+    changed = words[~same]
+    labels.scores[changed] = softmax(rows[~same])[np.arange(len(changed)), best[~same]]

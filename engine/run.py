@@ -1,66 +1,31 @@
-"""One run of `nerx tag`: inputs to one output, resumable."""
+"""One run of `nerx tag`: inputs to outputs, resumable."""
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from nerx.engine.bundle import Bundle
-from nerx.engine.config import LabelConfig
+from nerx.engine.config import LabelConfig, RunConfig
 from nerx.engine.errors import ConfigError, InputError
 from nerx.engine.formats.base import Reader, Writer
 from nerx.engine.formats.registry import find_format, open_format, open_writer
 from nerx.engine.journal import Fingerprint, Journal, Progress
 from nerx.engine.model import Model, open_encoder
+from nerx.engine.outputs import Outputs, name_outputs, refuse_clashes, refuse_existing
 from nerx.engine.schemes import Scheme
 from nerx.engine.sink import Sink, is_file, render_reject
 from nerx.engine.source import Source
-from nerx.engine.stream import BLOCK_BYTES, InputBlock, label_stream
+from nerx.engine.stats import peak_memory_mb
+from nerx.engine.stream import InputBlock, default_block_bytes, label_stream
 from nerx.engine.types import Record
 from nerx.engine.work import FinishedBlock, Worker
 from nerx.engine.workers import Workers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunConfig:
-    """What is read and written, and how.
-
-    inputs: paths, or "-" for stdin
-    output: a path, or "-" for stdout
-    format, to, text_key, tokens_key: as `nerx.engine.formats.registry` takes them
-    on_error: "fail" at the first bad record, or "skip" it into the file `rejects`
-    max_errors: bad records that are borne, None for any number
-    force: overwrite the outputs
-    resume: go on where an interrupted run with the same output stopped
-    workers: processes that parse and render; 0 for a thread
-    """
-
-    inputs: tuple[str, ...]
-    output: str = "-"
-    format: str | None = None
-    to: str | None = None
-    text_key: str | None = None
-    tokens_key: str | None = None
-    on_error: str = "fail"
-    rejects: str | None = None
-    max_errors: int | None = None
-    force: bool = False
-    resume: bool = False
-    workers: int = 0
-
-    def __post_init__(self) -> None:
-        if self.on_error == "skip" and self.rejects is None:
-            raise ConfigError("--on-error skip needs --rejects FILE, so that no record is lost")
-        if self.on_error == "fail" and (self.rejects or self.max_errors is not None):
-            raise ConfigError("--rejects and --max-errors need --on-error skip")
-        if self.resume and "-" in (self.output, *self.inputs):
-            raise ConfigError("--resume needs files for input and output, not a pipe")
-        if self.resume and self.force:
-            raise ConfigError("--resume goes on with a run, --force starts it anew; give one")
 
 
 class Run(AbstractContextManager["Run"]):
@@ -72,75 +37,152 @@ class Run(AbstractContextManager["Run"]):
 
     def __init__(self, config: RunConfig, model: Model) -> None:
         self.progress = Progress()
+        self.done_before = Progress()  # by the runs that this one resumes
         self.bytes_read = 0  # of the inputs, as stored
+        self.seconds = 0.0
         self._config = config
         self._model = model
         self._stdin: Source | None = None
         self._kinds = [config.format or self._find_format(path) for path in config.inputs]
-        self._make_worker = self._worker_maker()
+        self._block_bytes = config.block_bytes or default_block_bytes(model.backend.device)
         self._journal: Journal | None = None
+        self._worker_memory_mb = 0.0
+        make_worker = self._worker_maker()
         with ExitStack() as stack:
             self._open(stack)
+            self._workers = stack.enter_context(Workers(make_worker, config.workers))
             self._stack = stack.pop_all()
 
     @property
     def resumable(self) -> bool:
         """Whether `--resume` can go on with this run if it ends early."""
-        return self._journal is not None and "-" not in self._config.inputs
+        return self._journal is not None and all(map(os.path.isfile, self._config.inputs))
+
+    @property
+    def words_per_s(self) -> float:
+        """Words labelled by this process, a second."""
+        return (self.progress.words - self.done_before.words) / max(self.seconds, 1e-9)
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
 
     def __iter__(self) -> Iterator[Progress]:
-        with Workers(self._make_worker, self._config.workers) as workers:
-            for item, finished in label_stream(self._blocks(), workers, self._model.labeller):
+        began = time.perf_counter()
+        config, labeller = self._config, self._model.labeller
+        clock = labeller.clock
+        stream = label_stream(self._blocks(), self._workers, labeller, self._block_bytes)
+        for item, finished in stream:
+            clock.add("encode", finished.encode_s)
+            clock.add("render", finished.render_s)
+            if config.workers:
+                self._worker_memory_mb = max(self._worker_memory_mb, finished.memory_mb)
+            with clock.measure("write"):
                 self._write(item, finished)
-                yield self.progress
+            self.seconds = time.perf_counter() - began
+            yield self.progress
         if self._rejects:
             self._rejects.close()
-        self._sink.close()
+        self._outputs.close()
         if self._journal:
             self._journal.remove()
+        self.seconds = time.perf_counter() - began
+
+    def stats(self) -> dict[str, Any]:
+        """Counts of the whole output; times, padding and memory of this process alone."""
+        model, labeller = self._model, self._model.labeller
+        subwords, places = labeller.subwords, labeller.padded_subwords
+        clock = labeller.clock
+        now, before = self.progress, self.done_before
+        return {
+            "nerx": version("nerx-engine"),
+            "model": model.bundle.name,
+            "backend": [model.backend.name, model.backend.precision, model.backend.device],
+            "streams": model.backend.streams,
+            "workers": self._config.workers,
+            "block_bytes": self._block_bytes,
+            "batch_tokens": model.config.batch_tokens or model.backend.batch_tokens,
+            "inputs": len(self._config.inputs),
+            "read": now.read,
+            "records": now.records,
+            "rejected": now.rejected,
+            "words": now.words,
+            "spans": now.spans,
+            "read_before_resume": before.read,
+            "seconds": round(self.seconds, 3),
+            "words_per_s": round(self.words_per_s),
+            "stage_s": clock.seconds("read", "encode", "batch", "run", "label", "render", "write"),
+            "wait_s": clock.seconds("input", "workers", "model"),
+            "subwords": subwords,
+            "padded_subwords": places,
+            "padding": round(1 - subwords / places, 5) if places else 0.0,
+            "peak_memory_mb": peak_memory_mb(),
+            "peak_memory_of_a_worker_mb": self._worker_memory_mb,
+        }
 
     def _open(self, stack: ExitStack) -> None:
         config = self._config
-        journal = Path(config.output + ".journal")
-        journaled = is_file(config.output)
-        resumed = config.resume and journal.exists()
-        if journaled and journal.exists() and not (config.resume or config.force):
+        paths, name = [config.output] * len(config.inputs), Path(config.output + ".journal")
+        if config.output_dir is not None:
+            os.makedirs(config.output_dir, exist_ok=True)
+            paths = name_outputs(config.output_dir, config.inputs, self._kinds, config.to)
+            name = Path(config.output_dir, "nerx.journal")
+        refuse_clashes(config.inputs, paths, config.rejects)
+        known = is_file(paths[0]) and name.exists()
+        if known and not (config.resume or config.force):
             raise ConfigError(
-                f"{config.output}.part is of an unfinished run; go on with --resume, or start anew"
-                " with --force"
+                f"{name} is of an unfinished run; go on with --resume, or start anew with --force"
             )
-        if resumed:
-            self._journal, self.progress = Journal.resume(journal, self._fingerprint())
-        at = (self.progress.output_bytes, self.progress.rejects_bytes) if resumed else (None, None)
-        self._sink = self._open_sink(stack, config.output, at[0])
-        self._rejects = self._open_sink(stack, config.rejects, at[1]) if config.rejects else None
-        if journaled and not resumed:
-            self._journal = Journal.start(journal, self._fingerprint())
-        if self._journal:
-            stack.callback(self._journal.close)
+        if not known and not config.force:
+            refuse_existing(paths)
+        resumed = False
+        if is_file(paths[0]):
+            self._journal = stack.enter_context(Journal(name))
+            resumed = known and config.resume and self._resume(self._journal)
+        with ExitStack() as unbegun:
+            if self._journal and not resumed:
+                unbegun.callback(self._journal.remove)
+            self._open_outputs(stack, paths, resumed)
+            if self._journal and not resumed:
+                self._journal.start(self._fingerprint())
+            unbegun.pop_all()
 
-    def _open_sink(self, stack: ExitStack, path: str, resume_at: int | None) -> Sink:
-        sink = Sink(path, force=self._config.force, resume_at=resume_at)
-        stack.callback(sink.abandon)
-        return sink
+    def _resume(self, journal: Journal) -> bool:
+        """Takes over the progress of the journal, if it tells of any."""
+        progress = journal.resume(self._fingerprint())
+        if progress is None:
+            return False
+        if progress.rejects_bytes and self._config.rejects is None:
+            raise ConfigError(
+                f"the run has set {progress.rejected:,} records aside; resume it with its"
+                " --on-error skip --rejects FILE"
+            )
+        self.progress, self.done_before = progress, replace(progress)
+        return True
+
+    def _open_outputs(self, stack: ExitStack, paths: list[str], resumed: bool) -> None:
+        config, at = self._config, self.progress
+        self._outputs = Outputs(paths, (at.source, at.output_bytes if resumed else None))
+        stack.callback(self._outputs.abandon)
+        self._rejects: Sink | None = None
+        if config.rejects is not None:
+            resume_at = at.rejects_bytes or None
+            self._rejects = Sink(config.rejects, force=config.force, resume_at=resume_at)
+            stack.callback(self._rejects.abandon)
 
     def _fingerprint(self) -> Fingerprint:
-        """All that the output depends on, and where it goes."""
-        config = asdict(self._config)
-        for name in ("inputs", "output", "force", "resume", "workers"):
-            del config[name]
-        backend = self._model.backend
+        """All that the output depends on; bad records may be treated otherwise from now on."""
+        backend, config = self._model.backend, self._config
         return {
             "nerx": version("nerx-engine"),
             "model": self._model.bundle.digest,
             "backend": [backend.name, backend.precision, backend.device],
             "labelling": asdict(self._model.config),
-            "inputs": [_identity(path) for path in self._config.inputs],
+            "inputs": [_identity(path) for path in config.inputs],
             "formats": self._kinds,
-            **config,
+            "to": config.to,
+            "text_key": config.text_key,
+            "tokens_key": config.tokens_key,
+            "block_bytes": self._block_bytes,
         }
 
     def _find_format(self, path: str) -> str:
@@ -159,34 +201,39 @@ class Run(AbstractContextManager["Run"]):
         return partial(Worker, formats, model.encoder, model.scheme, model.config)
 
     def _blocks(self) -> Iterator[InputBlock]:
+        """The blocks that are still to be done; it runs on the thread that reads."""
         number = 0
         start = self.progress.source
         offset, line = self.progress.offset, self.progress.line
+        self.bytes_read = sum(map(_size, self._config.inputs[:start]))
         for source_number in range(start, len(self._config.inputs)):
             path, kind = self._config.inputs[source_number], self._kinds[source_number]
             reader = open_format(kind, path, self._config.text_key, self._config.tokens_key)
             before = self.bytes_read
             with self._stdin if path == "-" and self._stdin else Source(path) as source:
-                for block in source.blocks(reader, BLOCK_BYTES, start=offset, first_line=line):
+                for block in source.blocks(
+                    reader, self._block_bytes, start=offset, first_line=line
+                ):
                     self.bytes_read = before + source.read_bytes
                     yield InputBlock(number, source_number, source.name, kind, block)
                     number += 1
             offset, line = 0, 1
 
     def _write(self, item: InputBlock, finished: FinishedBlock) -> None:
-        progress = self.progress
         if finished.rejected:
             self._reject(item.source, finished.rejected)
-        self._sink.write(finished.output)
+        sink = self._outputs.turn_to(item.source_number)
+        sink.write(finished.output)
+        progress = self.progress
         progress.source = item.source_number
         progress.offset = item.block.end
         progress.line = item.block.line + item.block.lines
-        progress.output_bytes = self._sink.size
+        progress.output_bytes = sink.size
         progress.records += finished.records
         progress.words += finished.words
         progress.spans += finished.spans
         if self._journal:
-            self._sink.sync()
+            sink.sync()
             if self._rejects:
                 self._rejects.sync()
             self._journal.append(progress)
@@ -224,6 +271,10 @@ def _make_worker(
     scheme = Scheme.from_labels(bundle.labels, bundle.scheme)
     encoder = open_encoder(bundle, label_config.overlap)
     return Worker(_formats(config, kinds, scheme), encoder, scheme, label_config)
+
+
+def _size(path: str) -> int:
+    return 0 if path == "-" else os.path.getsize(path)
 
 
 def _identity(path: str) -> list[str | int]:

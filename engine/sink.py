@@ -88,6 +88,7 @@ class Sink:
             self._file.close()
             if self._part:
                 os.replace(self._part, self.path)
+                sync_folder(self.path)
 
     def abandon(self) -> None:
         """Closes an output that is not whole; its `.part` file stays."""
@@ -110,7 +111,10 @@ class Sink:
         if self.path == "-":
             return sys.stdout.buffer
         try:
-            return open(self._part or self.path, "wb", buffering=0)
+            file = open(self._part or self.path, "wb", buffering=0)  # noqa: SIM115 (it stays open)
+            if self._part:
+                sync_folder(self._part)
+            return file
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             raise ConfigError(f"{self.path} cannot be written: {_reason(error)}") from None
 
@@ -156,6 +160,15 @@ def render_reject(file: str, record: Record) -> bytes:
     except UnicodeDecodeError:
         row["raw_base64"] = base64.b64encode(record.raw).decode()
     return dump(row) + b"\n"
+
+
+def sync_folder(path: str) -> None:
+    """Waits until the names in a file's folder are on the disk."""
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def is_file(path: str) -> bool:

@@ -8,6 +8,7 @@ pipe goes quiet, the whole records read so far are handed on at once.
 import os
 import select
 import stat
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -20,6 +21,7 @@ from nerx.engine.types import Block
 
 MAX_RECORD_BYTES = 16 << 20
 QUIET_MS = 50  # a pipe that sends nothing for so long has gone quiet
+PATIENCE_S = 0.2  # a pipe that drips is waited for so long
 HEAD_BYTES = 1 << 16  # kept of a record that is too long
 
 _BOM = b"\xef\xbb\xbf"
@@ -174,9 +176,13 @@ class Source:
 
     def _fill(self, size: int) -> None:
         """Reads until the buffer holds `size` bytes, the input ends, or the pipe goes quiet."""
+        began = 0.0
         while len(self._buffer) < size and not self._ended:
-            if self._poll and self._buffer and not self._poll.poll(QUIET_MS):
-                return
+            if self._poll and self._buffer:
+                began = began or time.monotonic()
+                late = time.monotonic() > began + PATIENCE_S
+                if not self._poll.poll(0 if late else QUIET_MS):
+                    return
             self._read()
 
     def _skip(self, start: int) -> int:

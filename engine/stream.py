@@ -9,17 +9,18 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from nerx.engine.errors import BackendError, NerxError
 from nerx.engine.labelling import Labeller, PendingBlock
-from nerx.engine.types import Block, EncodedBlock, WordLabels
+from nerx.engine.stats import Stopwatch
+from nerx.engine.types import Block, EncodedBlock
 from nerx.engine.work import FinishedBlock
 from nerx.engine.workers import Workers
 
-BLOCK_BYTES = 256 << 10  # about 64k subwords of JSONL
 _RUNNING = 2  # blocks that the backend has at once, so that it need not wait for the next one
 
 T = TypeVar("T")
@@ -36,67 +37,102 @@ class InputBlock:
     block: Block
 
 
+def default_block_bytes(device: str) -> int:
+    """Bytes a block: about 64k subwords of text for a CPU, 1M for a GPU."""
+    return 256 << 10 if device == "cpu" else 4 << 20
+
+
 def label_stream(
-    blocks: Iterator[InputBlock], workers: Workers, labeller: Labeller
+    blocks: Iterator[InputBlock],
+    workers: Workers,
+    labeller: Labeller,
+    block_bytes: int,
 ) -> Iterator[tuple[InputBlock, FinishedBlock]]:
     """Labels the blocks of a run in order.
 
+    block_bytes: what a block has as a rule; of longer ones, fewer are in flight
+
     Raises:
         NerxError: a worker or the model failed; the message names the records.
+        InputError: the input cannot be read; all blocks before that are labelled first.
     """
+    clock = labeller.clock
+    most = workers.count + _RUNNING + 1
     opening: deque[tuple[InputBlock, Future[EncodedBlock]]] = deque()
     running: deque[tuple[InputBlock, PendingBlock]] = deque()
     closing: deque[tuple[InputBlock, Future[FinishedBlock]]] = deque()
-    with _Ahead(blocks) as ahead:
+    unread: NerxError | None = None
+    with _Ahead(blocks, clock) as ahead:
         coming: Future[InputBlock | None] | None = ahead.next()
         while coming or opening or running or closing:
-            full = len(opening) + len(running) + len(closing) > workers.count + _RUNNING
+            stages = (*opening, *running, *closing)
+            held = sum(len(item.block.data) for item, _ in stages)
+            full = len(stages) >= most or held >= most * block_bytes
             reading = None if full else coming
             startable = opening[0][1] if opening and len(running) < _RUNNING else None
             last = running[0][1].last if running else None
             ending = closing[0][1] if closing else None
             if not (running and last is None):  # a block without words is labelled at once
                 heads: list[Future[Any] | None] = [reading, startable, last, ending]
-                wait([future for future in heads if future], None, FIRST_COMPLETED)
+                with clock.measure(_awaited(last, opening or closing)):
+                    wait([future for future in heads if future], None, FIRST_COMPLETED)
             if ending and ending.done():
                 item, _ = closing.popleft()
-                yield item, _result(ending, item)
+                with _naming(item):
+                    finished = ending.result()
+                yield item, finished
             elif running and (last is None or last.done()):
                 item, pending = running.popleft()
-                labels = _labels(labeller, pending, item)
-                closing.append((item, workers.close(item.number, labels)))
+                with _naming(item), clock.measure("label"):
+                    labels = labeller.finish(pending)
+                with _naming(item):
+                    closing.append((item, workers.close(item.number, labels)))
             elif startable and startable.done():
                 item, _ = opening.popleft()
-                running.append((item, labeller.start(_result(startable, item))))
+                with _naming(item), clock.measure("batch"):
+                    running.append((item, labeller.start(startable.result())))
             elif reading and reading.done():
-                arrived = reading.result()
+                try:
+                    arrived = reading.result()
+                except NerxError as error:
+                    arrived, unread = None, error
                 coming = ahead.next() if arrived else None
                 if arrived:
-                    opened = workers.open(arrived.number, arrived.kind, arrived.block)
+                    with _naming(arrived):
+                        opened = workers.open(arrived.number, arrived.kind, arrived.block)
                     opening.append((arrived, opened))
+    if unread:
+        raise unread
 
 
-def _result(future: Future[T], item: InputBlock) -> T:
-    try:
-        return future.result()
-    except BrokenExecutor as error:
-        raise NerxError(
-            f"{_place(item)}: a worker process died ({error}); it may have been killed for want of"
-            " memory: try fewer --workers"
-        ) from error
+def _awaited(running: object, with_workers: object) -> str:
+    """The slowest thing that a wait is for: the model if it has work, then workers, then input."""
+    if running:
+        return "model"
+    return "workers" if with_workers else "input"
 
 
-def _labels(labeller: Labeller, pending: PendingBlock, item: InputBlock) -> WordLabels:
-    try:
-        return labeller.finish(pending)
-    except BackendError as error:
-        raise BackendError(f"{_place(item)}: {error}") from error
-
-
-def _place(item: InputBlock) -> str:
+@contextmanager
+def _naming(item: InputBlock) -> Iterator[None]:
+    """Adds the place of a block's records to what goes wrong with them."""
     block = item.block
     last = block.line + max(block.data.count(b"\n", 0, len(block.data) - 1), 0)
-    return f"{item.source}, lines {block.line} to {last}"
+    place = f"{item.source}, lines {block.line} to {last}"
+    try:
+        yield
+    except BrokenExecutor as error:
+        raise NerxError(
+            f"{place}: a worker died ({error}); it may have been killed for want of memory: try"
+            " fewer --workers"
+        ) from error
+    except BackendError as error:
+        raise BackendError(f"{place}: {error}") from error
+    except MemoryError as error:
+        raise NerxError(f"{place}: there is not enough memory for these records") from error
+    except Exception as error:
+        raise NerxError(
+            f"{place}: {type(error).__name__}: {error}; this is a fault in nerx, please report it"
+        ) from error
 
 
 class _Ahead(Generic[T]):
@@ -105,8 +141,9 @@ class _Ahead(Generic[T]):
     The thread is a daemon, so that one which waits for a quiet pipe does not hold up the exit.
     """
 
-    def __init__(self, items: Iterator[T]) -> None:
+    def __init__(self, items: Iterator[T], clock: Stopwatch) -> None:
         self._items = items
+        self._clock = clock
         self._asked: SimpleQueue[Future[T | None] | None] = SimpleQueue()
         threading.Thread(target=self._draw, name="nerx-read", daemon=True).start()
 
@@ -125,6 +162,9 @@ class _Ahead(Generic[T]):
     def _draw(self) -> None:
         while future := self._asked.get():
             try:
-                future.set_result(next(self._items, None))
+                with self._clock.measure("read"):
+                    item = next(self._items, None)
             except BaseException as error:
                 future.set_exception(error)
+            else:
+                future.set_result(item)

@@ -1,5 +1,6 @@
 """What is done to a block before and after the model: parse and encode, then decode and render."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from nerx.engine.decoding import find_spans, mean_scores
 from nerx.engine.encoding import Encoder
 from nerx.engine.formats.base import LabelledBlock, Reader, Writer
 from nerx.engine.schemes import Scheme
+from nerx.engine.stats import peak_memory_mb
 from nerx.engine.types import Block, EncodedBlock, Floats, Ints, Record, Spans, WordLabels
 
 
@@ -23,6 +25,9 @@ class FinishedBlock:
     records: int
     words: int
     spans: int
+    encode_s: float  # to parse and encode it
+    render_s: float  # to decode and render it
+    memory_mb: float  # peak of the process that did it
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class _OpenBlock:
     good: list[Record]
     bad: list[Record]
     encoded: EncodedBlock
+    encode_s: float
 
 
 class Worker:
@@ -54,16 +60,19 @@ class Worker:
 
     def open(self, number: int, kind: str, block: Block) -> EncodedBlock:
         """Parses and encodes a block; `number` stands for it until it is closed."""
+        began = time.perf_counter()
         reader, writer = self._formats[kind]
         records = reader.parse(block)
         good = [record for record in records if record.error is None]
         bad = [record for record in records if record.error is not None]
         encoded = self._encoder.encode(good)
-        self._open[number] = _OpenBlock(writer, good, bad, encoded)
+        seconds = time.perf_counter() - began
+        self._open[number] = _OpenBlock(writer, good, bad, encoded, seconds)
         return encoded
 
     def close(self, number: int, labels: WordLabels) -> FinishedBlock:
         """Decodes and renders an open block; documents that the model failed on are rejected."""
+        began = time.perf_counter()
         held = self._open.pop(number)
         good, bad, encoded = held.good, held.bad, held.encoded
         if labels.failed:
@@ -74,12 +83,16 @@ class Worker:
             labels = _without_failed(labels, encoded.doc_words)
             encoded = self._encoder.encode(good)
         block = decode(good, encoded, labels, self._scheme, self._config.min_score)
+        output = held.writer.render(block)
         return FinishedBlock(
-            output=held.writer.render(block),
+            output=output,
             rejected=[Record(r.raw, r.line, r.offset, error=r.error) for r in bad],
             records=len(good),
             words=encoded.words,
             spans=len(block.spans.first),
+            encode_s=held.encode_s,
+            render_s=time.perf_counter() - began,
+            memory_mb=peak_memory_mb(),
         )
 
 

@@ -9,11 +9,11 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.connection import wait
-from typing import Any
+from types import TracebackType
 
 from nerx.engine.types import Block, EncodedBlock, WordLabels
 from nerx.engine.work import FinishedBlock, Worker
@@ -31,17 +31,31 @@ class Workers(AbstractContextManager["Workers"]):
     def __init__(self, make: Callable[[], Worker], processes: int = 0) -> None:
         self.count = max(processes, 1)
         self._executors: list[Executor]
+        strangers = multiprocessing.active_children()
         if processes:
             context = multiprocessing.get_context("spawn")
             self._executors = [
                 ProcessPoolExecutor(1, context, _start_process, (make,)) for _ in range(processes)
             ]
+            with _signals_held_back():
+                for executor in self._executors:
+                    executor.submit(os.getpid)  # starts the process
         else:
             self._executors = [ThreadPoolExecutor(1, "nerx-work", _start, (make,))]
+        children = multiprocessing.active_children()
+        self._processes = [child for child in children if child not in strangers]
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         for executor in self._executors:
             executor.shutdown(wait=False, cancel_futures=True)
+        if error:  # a process may be at work for long, or stuck; nothing in it is wanted any more
+            for process in self._processes:
+                process.kill()
 
     def open(self, number: int, kind: str, block: Block) -> Future[EncodedBlock]:
         """Starts `Worker.open` on the worker whose turn it is."""
@@ -52,12 +66,21 @@ class Workers(AbstractContextManager["Workers"]):
         return self._executors[number % self.count].submit(_close, number, labels)
 
 
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Keeps SIGINT and SIGTERM from processes started within: the parent decides what they end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start(make: Callable[[], Worker]) -> None:
     _here.worker = make()
 
 
 def _start_process(make: Callable[[], Worker]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _start(make)
 

@@ -1,9 +1,11 @@
 """`nerx tag`: stream a corpus through a model."""
 
 import glob
+import json
 import os
+import stat
 import sys
-import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,20 +14,21 @@ from tqdm import tqdm
 from nerx.engine.bundle import Bundle
 from nerx.engine.cli import REJECTED
 from nerx.engine.commands.options import label_options, model_options
-from nerx.engine.config import LabelConfig
-from nerx.engine.errors import InputError, NerxError
+from nerx.engine.config import LabelConfig, RunConfig
+from nerx.engine.errors import ConfigError, InputError
 from nerx.engine.formats.registry import FORMATS, TARGETS
-from nerx.engine.interrupts import graceful
+from nerx.engine.interrupts import Interrupts
 from nerx.engine.model import Model
-from nerx.engine.run import Run, RunConfig
+from nerx.engine.run import Run
 from nerx.engine.source import Source
 
-_PATIENCE_S = 3.0  # what a block in flight may still take after an interrupt
+_PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 
 
 @click.command("tag")
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 @click.option("-o", "--output", default="-", help="Output file; .gz and .zst compress it.")
+@click.option("--output-dir", help="Folder for an output of each input, instead of one for all.")
 @model_options
 @click.option("--format", type=click.Choice(FORMATS), help="Input format, if not by its suffix.")
 @click.option("--to", type=click.Choice(TARGETS), help="Output format, if not the input's own.")
@@ -50,12 +53,14 @@ _PATIENCE_S = 3.0  # what a block in flight may still take after an interrupt
 @click.option("--max-errors", type=click.IntRange(min=0), help="Stop after more bad records.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--force", is_flag=True, help="Overwrite the output.")
+@click.option("--stats", help="JSON file for counts, times, padding and memory of the run.")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 def command(
     inputs: tuple[str, ...],
     model: str,
     backend: str,
     precision: str,
+    stats: str | None,
     quiet: bool,
     **options: Any,
 ) -> int:
@@ -67,21 +72,28 @@ def command(
     label_config = LabelConfig(
         **{name: options.pop(name) for name in LabelConfig.__slots__ if name in options}
     )
-    config = RunConfig(inputs=_expand(inputs), **options)
-    bundle = Bundle.load(model)
-    with (
-        Model(bundle, backend=backend, precision=precision, config=label_config) as loaded,
-        Run(config, loaded) as run,
-    ):
-        try:
-            seconds = _stream(run, config.inputs, quiet)
-        except (KeyboardInterrupt, NerxError):
-            if run.resumable:
-                done = f"{run.progress.read:,} records are done"
-                click.echo(f"{done}; the same command with --resume goes on", err=True)
-            raise
+    with Interrupts() as interrupts:
+        config = RunConfig(inputs=_expand(inputs), **options)
+        bundle = Bundle.load(model)
+        with (
+            Model(bundle, backend=backend, precision=precision, config=label_config) as loaded,
+            Run(config, loaded) as run,
+        ):
+            interrupts.patience_s = _PATIENCE_S if run.resumable else 0.0
+            try:
+                _stream(run, config.inputs, quiet, interrupts)
+            except BrokenPipeError:
+                raise
+            except BaseException:
+                if run.resumable:
+                    done = f"{run.progress.read:,} records are done"
+                    click.echo(f"{done}; the same command with --resume goes on", err=True)
+                raise
+            finally:
+                if stats is not None:
+                    _write_stats(stats, run)
     if not quiet:
-        click.echo(_summary(run, loaded, seconds, config.rejects), err=True)
+        click.echo(_summary(run, loaded, config.rejects), err=True)
     return REJECTED if run.progress.rejected else 0
 
 
@@ -100,41 +112,46 @@ def _expand(inputs: tuple[str, ...]) -> tuple[str, ...]:
         else:
             raise InputError(f"{name} matches no file")
     for path in paths:
-        Source(path).close()  # what cannot be read ends the run before it begins
+        if not _is_named_pipe(path):  # to open that one waits, and to close it ends its writer
+            Source(path).close()  # what cannot be read ends the run before it begins
     return tuple(paths)
 
 
-def _stream(run: Run, inputs: tuple[str, ...], quiet: bool) -> float:
-    """Does the run behind a progress bar, on a terminal only; returns its seconds."""
+def _is_named_pipe(path: str) -> bool:
+    return os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
+
+
+def _stream(run: Run, inputs: tuple[str, ...], quiet: bool, interrupts: Interrupts) -> None:
+    """Does the run behind a progress bar, on a terminal only."""
     sizes = [os.path.getsize(path) for path in inputs if path != "-"]
-    started = time.perf_counter()
-    words_before = run.progress.words
-    with (
-        graceful(_PATIENCE_S if run.resumable else 0) as end_asked,
-        tqdm(
-            total=sum(sizes) if len(sizes) == len(inputs) else None,
-            unit="B",
-            unit_scale=True,
-            disable=quiet or not sys.stderr.isatty(),
-        ) as bar,
-    ):
-        for progress in run:
-            rate = (progress.words - words_before) / (time.perf_counter() - started)
-            bar.set_postfix_str(f"{rate:,.0f} words/s", refresh=False)
+    with tqdm(
+        total=sum(sizes) if len(sizes) == len(inputs) else None,
+        unit="B",
+        unit_scale=True,
+        disable=quiet or not sys.stderr.isatty(),
+    ) as bar:
+        for _ in run:
+            bar.set_postfix_str(f"{run.words_per_s:,.0f} words/s", refresh=False)
             bar.update(run.bytes_read - bar.n)
-            if end_asked():
+            if interrupts.asked:
                 raise KeyboardInterrupt
-    return time.perf_counter() - started
 
 
-def _summary(run: Run, model: Model, seconds: float, rejects: str | None) -> str:
+def _write_stats(path: str, run: Run) -> None:
+    try:
+        Path(path).write_text(json.dumps(run.stats(), indent=1) + "\n")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _summary(run: Run, model: Model, rejects: str | None) -> str:
     """The closing line."""
     progress = run.progress
     segmentation = model.scheme.segmentation
     unit, found = ("characters", "words") if segmentation else ("words", "entities")
     text = (
         f"{progress.records:,} records, {progress.words:,} {unit}, {progress.spans:,} {found}"
-        f" in {seconds:.1f} s ({progress.words / seconds:,.0f} {unit}/s,"
+        f" in {run.seconds:.1f} s ({run.words_per_s:,.0f} {unit}/s,"
         f" {model.backend.name} {model.backend.precision})"
     )
     if progress.rejected:

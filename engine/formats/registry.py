@@ -65,13 +65,18 @@ def open_format(
     raise ConfigError(f"unknown format {kind!r}; expected one of {', '.join(FORMATS)}")
 
 
+def find_target(to: str | None, input_format: str) -> str:
+    """The format of the output: `to`, else CoNLL for CoNLL input and JSONL for all other."""
+    return to or ("conll" if input_format == "conll" else "jsonl")
+
+
 def open_writer(to: str | None, input_format: str, scheme: Scheme) -> Writer:
-    """The writer for `to`, one of `TARGETS`; None is CoNLL for CoNLL input, else JSONL.
+    """The writer for `to`, one of `TARGETS` or None, as `find_target` takes it.
 
     Raises:
         ConfigError: an unknown target, or one that cannot hold what the model finds.
     """
-    target = to or ("conll" if input_format == "conll" else "jsonl")
+    target = find_target(to, input_format)
     if target == "jsonl":
         return JsonlSplicer() if input_format == "jsonl" else JsonlWriter()
     if target == "conll":

@@ -10,6 +10,7 @@ from nerx.engine.decoding import (
     best_legal,
     find_spans,
     illegal_documents,
+    illegal_runs,
     mean_scores,
     pool,
     softmax,
@@ -104,3 +105,16 @@ def test_pool_gives_probabilities_of_words() -> None:
     largest = rows[:2].max(axis=0)
     np.testing.assert_allclose(pool(rows, lengths, "max")[0], largest / largest.sum(), rtol=1e-6)
     np.testing.assert_allclose(pool(rows, lengths, "max")[1], rows[2], rtol=1e-6)
+
+
+@pytest.mark.parametrize("scheme", [IOB2, IOBES, BARE], ids=lambda scheme: scheme.name)
+@given(data=st.data())
+def test_runs_hold_every_broken_rule_and_stay_in_their_documents(
+    scheme: Scheme, data: st.DataObject
+) -> None:
+    label_ids, doc_words = flat(data.draw(documents(scheme)))
+    runs = illegal_runs(label_ids, doc_words, scheme, data.draw(st.integers(1, 9)))
+    assert (runs[1:, 0] >= runs[:-1, 1]).all()
+    docs = np.searchsorted(doc_words, runs[:, 0], side="right") - 1
+    assert (runs[:, 1] <= doc_words[docs + 1]).all()
+    assert np.unique(docs).tolist() == illegal_documents(label_ids, doc_words, scheme).tolist()

@@ -5,20 +5,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nerx.engine.arrays import offsets
 from nerx.engine.config import LabelConfig
-from nerx.engine.decoding import illegal_documents
+from nerx.engine.decoding import best_legal, illegal_documents, softmax
 from nerx.engine.encoding import Encoder
 from nerx.engine.errors import BackendError, ConfigError
 from nerx.engine.formats.base import LabelledBlock
-from nerx.engine.labelling import Labeller
+from nerx.engine.labelling import Labeller, repair
 from nerx.engine.schemes import Scheme
-from nerx.engine.types import EncodedBlock, Record
+from nerx.engine.types import EncodedBlock, Record, WordLabels
 from nerx.engine.work import decode
 
 from .fake_backend import FakeBackend
 from .tokenizers_for_tests import wordpiece
 
 NER = Scheme.from_labels("O B-PER I-PER B-LOC I-LOC".split())
+IOBES = Scheme.from_labels("O B-X I-X E-X S-X".split())
 BARE = Scheme.from_labels(["B", "I"])
 TEXTS = st.lists(st.text(alphabet="paris lnbe", max_size=60), max_size=8)
 
@@ -71,6 +73,28 @@ def test_viterbi_gives_legal_labels_and_leaves_legal_documents_alone(
             np.testing.assert_array_equal(
                 greedy.labels.scores[begin:end], best.labels.scores[begin:end]
             )
+
+
+@given(lengths=st.lists(st.integers(0, 90), max_size=5), seed=st.integers(0, 10_000))
+@pytest.mark.parametrize("scheme", [NER, IOBES, BARE], ids=lambda scheme: scheme.name)
+def test_what_is_repaired_in_part_is_the_best_of_the_whole_document(
+    scheme: Scheme, lengths: list[int], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    doc_words = offsets(np.array(lengths, np.int32))
+    logits = rng.normal(size=(doc_words[-1], len(scheme.labels)), scale=3).astype(np.float32)
+    # mostly legal, as labels of a model are, with a few words that are wrong
+    logits[np.arange(len(logits)), best_legal(logits, doc_words, scheme)] += 5
+    wrong = rng.integers(0, max(len(logits), 1), 3 if len(logits) else 0)
+    logits[wrong] = rng.normal(size=(len(wrong), len(scheme.labels)), scale=3)
+    probabilities = softmax(logits)
+    labels = WordLabels(
+        label_ids=logits.argmax(axis=1).astype(np.int32), scores=probabilities.max(axis=1)
+    )
+    repair(labels, lambda words: logits[words], doc_words, scheme)
+    best = best_legal(logits, doc_words, scheme)
+    np.testing.assert_array_equal(labels.label_ids, best)
+    np.testing.assert_allclose(labels.scores, probabilities[np.arange(len(best)), best], rtol=1e-5)
 
 
 @given(texts=TEXTS, blocks=st.integers(1, 4))

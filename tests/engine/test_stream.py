@@ -1,11 +1,11 @@
 import itertools
-import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -25,23 +25,19 @@ from .fake_backend import FakeBackend
 from .test_labelling import NER, labeller
 from .tokenizers_for_tests import wordpiece
 
-
-def make_worker() -> Worker:
-    encoder = Encoder(wordpiece(), unit="words", max_length=20, overlap=3, pad_id=0)
-    return Worker({"text": (TextReader(), JsonlWriter())}, encoder, NER, LabelConfig())
-
-
-def killed_worker() -> Worker:
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
+BLOCK_BYTES = 10_000
+ENCODER = Encoder(wordpiece(), unit="words", max_length=20, overlap=3, pad_id=0)
+FORMATS = {"text": (TextReader(), JsonlWriter())}
+MAKE = partial(Worker, FORMATS, ENCODER, NER, LabelConfig())  # can be pickled
 
 
 def stream(
     blocks: Iterator[bytes],
     *,
-    make: Callable[[], Worker] = make_worker,
+    make: Callable[[], Any] = MAKE,
     processes: int = 0,
     backend: FakeBackend | None = None,
+    kinds: Sequence[str] = (),
     **options: object,
 ) -> Iterator[FinishedBlock]:
     """The finished blocks of some input blocks."""
@@ -50,18 +46,24 @@ def stream(
         line = 1
         for number, data in enumerate(blocks):
             lines = data.count(b"\n")
-            yield InputBlock(number, 0, "input.txt", "text", Block(data, line, 0, lines=lines))
+            yield InputBlock(
+                number,
+                0,
+                "input.txt",
+                kinds[number] if kinds else "text",
+                Block(data, line, 0, lines=lines),
+            )
             line += lines
 
     with ExitStack() as stack:
         workers = stack.enter_context(Workers(make, processes))
         engine = stack.enter_context(labeller(backend or FakeBackend(5), **options))
-        for _, finished in label_stream(numbered(), workers, engine):
+        for _, finished in label_stream(numbered(), workers, engine, BLOCK_BYTES):
             yield finished
 
 
 def output(blocks: list[bytes], **options: object) -> bytes:
-    return b"".join(finished.output for finished in stream(iter(blocks), **options))  # type: ignore[arg-type]
+    return b"".join(finished.output for finished in stream(iter(blocks), **options))
 
 
 TEXTS = [b"paris %s\n" % (b"berlin " * (n % 7)) for n in range(60)]
@@ -110,8 +112,9 @@ def test_a_model_that_always_fails_names_the_records() -> None:
 
 def test_a_killed_worker_process_ends_the_run_at_once() -> None:
     began = time.perf_counter()
-    with pytest.raises(NerxError, match=r"input.txt, lines 1 to 1: a worker process died"):
-        list(stream(iter([b"paris\n"]), make=killed_worker, processes=1))
+    killed = partial(signal.raise_signal, signal.SIGKILL)
+    with pytest.raises(NerxError, match=r"input.txt, lines 1 to 1: a worker died"):
+        list(stream(iter([b"paris\n"]), make=killed, processes=1))
     assert time.perf_counter() - began < 5
 
 
@@ -130,13 +133,36 @@ def test_a_quiet_input_is_answered_before_its_next_block() -> None:
     assert list(finished) == []
 
 
-def test_what_the_input_raises_ends_the_run() -> None:
+def test_what_the_input_raises_ends_the_run_after_the_blocks_before_it() -> None:
     def blocks() -> Iterator[bytes]:
-        yield b"paris\n"
+        yield from [b"paris\n"] * 5
         raise InputError("cut short")
 
+    finished = stream(blocks())
+    assert [next(finished).records for _ in range(5)] == [1] * 5
     with pytest.raises(InputError, match="cut short"):
-        list(stream(blocks()))
+        next(finished)
+
+
+def test_a_fault_of_ours_names_the_records() -> None:
+    with pytest.raises(NerxError, match=r"input.txt, lines 2 to 3: KeyError: .* a fault in nerx"):
+        list(stream(iter([b"paris\n", b"paris\nberlin\n"]), kinds=["text", "unknown"]))
+
+
+def test_of_long_records_fewer_are_in_flight() -> None:
+    drawn = 0
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal drawn
+        for _ in range(20):
+            drawn += 1
+            yield b"paris\n" * BLOCK_BYTES
+
+    finished = stream(blocks())
+    next(finished)
+    time.sleep(0.05)
+    assert drawn <= 3
+    assert len(list(finished)) == 19
 
 
 def test_few_blocks_are_in_flight() -> None:
@@ -156,6 +182,6 @@ def test_few_blocks_are_in_flight() -> None:
 
 
 def test_workers_need_no_more_than_what_can_be_pickled() -> None:
-    with Workers(partial(make_worker), 1) as workers:
+    with Workers(MAKE, 1) as workers:
         encoded = workers.open(0, "text", Block(b"paris berlin\n", 1, 0, lines=1)).result(30)
         assert encoded.words == 2
