@@ -22,10 +22,8 @@ def load_tokenizer(base: str) -> PreTrainedTokenizerFast:
     Raises: ConfigError where there is no model, or none with a tokenizer.json.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base, use_fast=True)
-    except ValueError:  # named after a class that this transformers lacks; its file may do
-        tokenizer = _load_tokenizer_file(base)
-    except OSError as error:
+        tokenizer = _load_fast_tokenizer(base)
+    except (OSError, ValueError, AttributeError) as error:  # the last: no file to convert
         raise _unreadable(base, error) from error
     if not tokenizer.is_fast:
         raise ConfigError(
@@ -36,13 +34,11 @@ def load_tokenizer(base: str) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def _load_tokenizer_file(base: str) -> PreTrainedTokenizerFast:
+def _load_fast_tokenizer(base: str) -> PreTrainedTokenizerFast:
     try:
+        return AutoTokenizer.from_pretrained(base, use_fast=True)
+    except ValueError:  # named after a class that this transformers lacks; its file may do
         return PreTrainedTokenizerFast.from_pretrained(base)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{base} has no fast tokenizer (tokenizer.json): {error}; convert it first"
-        ) from error
 
 
 def load_model(recipe: Recipe, base: str) -> PreTrainedModel:

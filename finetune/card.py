@@ -110,7 +110,7 @@ def _published(report: dict[str, Any]) -> list[str]:
     rows.append(
         ["loss", f"{loss:.4f}", f"{published['loss']:.4f}", f"{loss - published['loss']:+.4f}"]
     )
-    step = report["best_step"] or report["steps"]
+    step = report["kept_step"]
     rows.append(["step", str(step), str(published["step"]), f"{step - published['step']:+d}"])
     return [
         "## Beside the published card",

@@ -139,7 +139,9 @@ def cut_embeddings(
 ) -> None:
     """Leaves the model only the embeddings of `old_ids`, in the order of the new tokenizer."""
     weight = model.get_input_embeddings().weight.detach()[torch.tensor(old_ids)]
-    model.set_input_embeddings(torch.nn.Embedding(*weight.shape, tokenizer.pad_token_id, weight))
+    model.set_input_embeddings(
+        torch.nn.Embedding.from_pretrained(weight, freeze=False, padding_idx=tokenizer.pad_token_id)
+    )
     model.config.vocab_size = len(old_ids)
     model.config.pad_token_id = tokenizer.pad_token_id
 

@@ -40,7 +40,8 @@ def report_of(
         "base_model": None if local else run.base,  # on the hub
         "steps": state.global_step,
         "epochs": state.epoch,
-        "best_step": state.best_global_step,
+        "kept_step": (state.best_global_step if run.recipe.keep_best else None)
+        or state.global_step,
         "resumed": resumed,
         "dev": {"loss": final.loss, **as_dict(final.total)},
         "dev_by_type": {

@@ -1,0 +1,24 @@
+from click.testing import CliRunner
+
+from nerx.engine.cli import cli
+
+
+def nerx(*arguments):
+    return CliRunner().invoke(cli, ["finetune", *map(str, arguments)])
+
+
+def test_the_command_trains_and_prints_its_scores(base, entities, tmp_path):
+    done = nerx(
+        *("nerx-en", "-t", entities[0], "-d", entities[1], "--base", base, "-o", tmp_path / "out"),
+        *("--max-steps", 3, "--no-bf16", "--set", "train_batch_size=4"),
+    )
+    assert done.exit_code == 0, done.output
+    assert "dev precision" in done.stdout
+    assert "step 3/3" in done.stderr
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "Changed from the recipe: `train_batch_size=4`, `bf16=false`." in card
+
+
+def test_a_setting_without_a_value_is_refused(entities, tmp_path):
+    done = nerx("nerx-en", "-t", "a", "-d", "b", "-o", tmp_path / "out", "--set", "epochs")
+    assert "expected NAME=VALUE" in str(done.exception)
