@@ -19,7 +19,12 @@ UNITS = ("words", "characters")
 PRECISIONS = ("int8", "fp32", "fp16")  # in the order of preference on a CPU
 
 # What each runtime can load, best first.
-FORMATS = {"openvino": ("openvino", "onnx"), "onnxruntime": ("onnx",)}
+FORMATS = {
+    "openvino": ("openvino", "onnx"),
+    "onnxruntime": ("onnx",),
+    "tensorrt": ("onnx",),  # the graph that its engines are built from
+    "tensorrt-rtx": ("onnx",),
+}
 
 _BUILTINS = Path(__file__).parent / "bundles"
 

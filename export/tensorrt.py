@@ -23,8 +23,7 @@ from nerx.engine.errors import BackendError, BundleError, ConfigError
 if TYPE_CHECKING:
     import tensorrt as trt
 
-BATCH_TOKENS = 16384  # a batch of bert-base then works in less than 2 GiB
-WORKSPACE_MIB = 1024
+BATCH_TOKENS = 16384
 
 _MIB = 1 << 20
 _PORTS = {  # what `append_decode_tail` makes
@@ -47,7 +46,7 @@ class EngineConfig:
     device: that GPU, "auto" or "cuda:0"
     batch_tokens: padded subwords a batch
     edges: longest length of each bucket; None to double them from 32 on
-    workspace_mib: memory that one operation may use for its intermediate values
+    workspace_mib: GPU memory for intermediate values, at most; None for all there is
     """
 
     runtime: str
@@ -56,7 +55,7 @@ class EngineConfig:
     device: str = "auto"
     batch_tokens: int = BATCH_TOKENS
     edges: tuple[int, ...] | None = None
-    workspace_mib: int = WORKSPACE_MIB
+    workspace_mib: int | None = None
 
     def __post_init__(self) -> None:
         if self.runtime not in FLAVOURS:
@@ -120,7 +119,7 @@ class _Build:
     """One build; its objects of TensorRT depend on one another, so that all are kept."""
 
     def __init__(
-        self, library: Library, key: EngineKey, workspace_mib: int, gpu: Gpu | None
+        self, library: Library, key: EngineKey, workspace_mib: int | None, gpu: Gpu | None
     ) -> None:
         self._library = library
         self._key = key
@@ -130,7 +129,9 @@ class _Build:
         typed = 1 << int(module.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
         self._network: trt.INetworkDefinition = self._builder.create_network(typed)
         self._config: trt.IBuilderConfig = self._builder.create_builder_config()
-        self._config.set_memory_pool_limit(module.MemoryPoolType.WORKSPACE, workspace_mib * _MIB)
+        if workspace_mib is not None:
+            pool = module.MemoryPoolType.WORKSPACE
+            self._config.set_memory_pool_limit(pool, workspace_mib * _MIB)
         self._config.clear_flag(module.BuilderFlag.TF32)  # fp32 means fp32
 
     def run(self, path: Path) -> bytes:
@@ -148,7 +149,8 @@ class _Build:
             raise KeyboardInterrupt
         if plan is None:
             raise BackendError(
-                f"{self._key.flavour} cannot build {path.name}: {self._library.said()}"
+                f"{self._key.flavour} cannot build {path.name}: {self._library.said()}; where it "
+                "lacks memory, give fewer --batch-tokens or a larger --workspace"
             )
         if cache is not None:
             cache.write_bytes(bytes(self._config.get_timing_cache().serialize()))

@@ -2,12 +2,19 @@
 
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 
 from nerx.engine.backends.base import Backend
-from nerx.engine.bundle import Bundle
+from nerx.engine.backends.tensorrt_library import FLAVOURS
+from nerx.engine.bundle import Artifact, Bundle
 from nerx.engine.errors import BackendError
 
 RUNTIMES = ("openvino", "onnxruntime")  # the faster first: docs/export.md has the figures
+BACKENDS = (*RUNTIMES, "torch")
+
+_TORCH = ("torch", "safetensors")
+_NVIDIA = Path("/dev/nvidiactl")  # a driver's; looked for before torch is loaded, which takes long
+GPU_RUNTIMES = tuple(FLAVOURS)  # run what was built for one GPU, so never taken unasked
 
 
 def installed_runtimes() -> dict[str, str]:
@@ -27,23 +34,30 @@ def open_backend(
 ) -> Backend:
     """Loads a bundle's model into a runtime.
 
-    backend: one of `RUNTIMES`, or "auto" for the fastest that is installed and has an artifact
+    backend: one of `RUNTIMES` or `GPU_RUNTIMES`, or "auto" for the fastest of the first that is
+        installed and has an artifact
     precision: "int8", "fp32" or "fp16", or "auto" for the fastest there is
-    device: "cpu" or "auto"
+    device: "cpu", "cuda", "cuda:0", or "auto" for what the backend is made for
 
     Raises:
         BackendError: the runtime is unknown, not installed, or cannot load the model.
         BundleError: the bundle holds no such model, or its file is altered.
     """
-    if device not in ("auto", "cpu"):
-        raise BackendError(f"device {device!r} is not supported; expected cpu or auto")
+    if backend in GPU_RUNTIMES:
+        return _open_tensorrt(bundle, backend, precision, device)
+    on_gpu = device.startswith("cuda")
+    if device not in ("auto", "cpu") and not (on_gpu and backend in ("auto", "onnxruntime")):
+        raise BackendError(f"device {device!r} is not supported by backend {backend}; try cpu")
+    if on_gpu:
+        backend = "onnxruntime"
     if backend == "auto":
         backend = _fastest(bundle, precision)
     elif backend not in RUNTIMES:
-        raise BackendError(f"unknown backend {backend!r}; expected auto, {', '.join(RUNTIMES)}")
+        known = ", ".join(("auto", *RUNTIMES, *GPU_RUNTIMES))
+        raise BackendError(f"unknown backend {backend!r}; expected {known}")
     elif not find_spec(backend):
         raise BackendError(f"backend {backend} is not installed: run `pip install {backend}`")
-    artifact = bundle.artifact(backend, precision)
+    artifact = (_gpu_artifact if on_gpu else Bundle.artifact)(bundle, backend, precision)
     path = bundle.artifact_path(artifact)
     try:
         if backend == "openvino":
@@ -52,12 +66,41 @@ def open_backend(
             return OpenVinoBackend(path, artifact.precision, sha256=artifact.files[artifact.file])
         from nerx.engine.backends.onnxruntime import OnnxRuntimeBackend
 
-        return OnnxRuntimeBackend(path, artifact.precision)
+        return OnnxRuntimeBackend(path, artifact.precision, device if on_gpu else "cpu")
     except ImportError as error:
         raise BackendError(
             f"backend {backend} is installed but does not load ({error}): "
             f"run `pip install --force-reinstall {backend}`"
         ) from error
+
+
+def _takes_gpu(bundle: Bundle, precision: str, device: str) -> bool:
+    """Whether "auto" means torch on a GPU: one is asked for, or one is there that can be used."""
+    if device != "auto":
+        return device != "cpu"
+    if precision == "int8" or not _NVIDIA.exists() or not all(map(find_spec, _TORCH)):
+        return False
+    from nerx.engine.backends.torch import find_device
+    from nerx.engine.backends.weights import ARCHITECTURES, find_weights
+
+    try:
+        find_device("cuda")
+    except BackendError:
+        return False
+    return bundle.architecture in ARCHITECTURES and find_weights(bundle) is not None
+
+
+def _open_torch(bundle: Bundle, precision: str, device: str) -> Backend:
+    if not all(map(find_spec, _TORCH)):
+        raise BackendError(
+            f"backend torch (device {device!r}) is not installed: "
+            "run `pip install 'nerx-engine[cuda]'`"
+        )
+    from nerx.engine.backends.torch import TorchBackend
+    from nerx.engine.backends.weights import load_weights
+
+    config, weights = load_weights(bundle)
+    return TorchBackend(config, weights, precision=precision, device=device)
 
 
 def _fastest(bundle: Bundle, precision: str) -> str:
@@ -71,3 +114,26 @@ def _fastest(bundle: Bundle, precision: str) -> str:
         f"{bundle.name} runs on {' or '.join(able)}, which this environment lacks: "
         f"run `pip install {able[0]}`"
     )
+
+
+def _open_tensorrt(bundle: Bundle, flavour: str, precision: str, device: str) -> Backend:
+    artifact = _gpu_artifact(bundle, flavour, precision)
+    from nerx.engine.backends.tensorrt import TensorRtBackend
+
+    return TensorRtBackend(
+        artifact.files[artifact.file],
+        artifact.precision,
+        flavour=flavour,
+        device=device,
+        build=(
+            f"nerx export {bundle.folder.resolve()} --runtime {flavour} "
+            f"--precision {artifact.precision}"
+        ),
+    )
+
+
+def _gpu_artifact(bundle: Bundle, runtime: str, precision: str) -> Artifact:
+    """The artifact for a GPU: fp16 before fp32 unless one is asked for."""
+    if precision != "auto":
+        return bundle.artifact(runtime, precision)
+    return bundle.find(runtime, "fp16") or bundle.artifact(runtime, "fp32")

@@ -49,6 +49,15 @@ def test_messages_name_the_package_to_install(tmp_path: Path, only) -> None:
         open_backend(bundle, "onnxruntime")
 
 
+def test_a_gpu_needs_torch(tmp_path: Path, only) -> None:
+    only("openvino")
+    for backend, device in (("torch", "auto"), ("auto", "cuda:0")):
+        with pytest.raises(
+            BackendError, match=r"not installed: run `pip install 'nerx-engine\[cuda"
+        ):
+            open_backend(unloadable(tmp_path), backend, device=device)
+
+
 def test_a_bundle_for_one_runtime_asks_for_that_one(tmp_path: Path, only) -> None:
     bundle = unloadable(tmp_path, form="openvino")
     only("onnxruntime")
@@ -60,10 +69,33 @@ def test_unknown_names_and_missing_precisions(tmp_path: Path) -> None:
     bundle = unloadable(tmp_path)
     with pytest.raises(BackendError, match="unknown backend 'tpu'; expected auto, openvino"):
         open_backend(bundle, "tpu")
-    with pytest.raises(BackendError, match="device 'cuda:0' is not supported"):
-        open_backend(bundle, device="cuda:0")
+    with pytest.raises(BackendError, match="device 'cuda:0' is not supported by backend openvino"):
+        open_backend(bundle, "openvino", device="cuda:0")
+    with pytest.raises(BackendError, match="device 'npu' is not supported"):
+        open_backend(bundle, device="npu")
     with pytest.raises(BundleError, match="no int8 model for openvino, only fp32"):
         open_backend(bundle, precision="int8")
+
+
+def test_cuda_needs_an_onnx_runtime_that_has_it(decoding_bundle: Bundle) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" in ort.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    for device in ("cuda", "cuda:1"):
+        with pytest.raises(BackendError, match=r"built without CUDA: run .*`pip install onnxrun"):
+            open_backend(decoding_bundle, device=device)
+
+
+def test_cuda_that_does_not_start_is_said_aloud(
+    decoding_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(ort, "preload_dlls", lambda: None)
+    with pytest.warns(UserWarning, match="CUDAExecutionProvider"):  # ONNX Runtime's own
+        backend = open_backend(decoding_bundle, "onnxruntime", device="cuda")
+    assert backend.device == "cpu"
+    assert "cannot use CUDA here: labelling on the CPU instead" in caplog.text
 
 
 def test_selecting_imports_no_runtime() -> None:
