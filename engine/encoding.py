@@ -13,7 +13,7 @@ from nerx.engine.errors import BundleError
 from nerx.engine.types import EncodedBlock, Ints, Record
 from nerx.engine.words import characters, code_points, cut_words
 
-_CACHE_WORDS = 1_000_000  # about 150 MB; past it the cache starts anew at the next block
+_CACHE_WORDS = 1 << 16  # about 12 MB; past it the cache starts anew, unless blocks are larger
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character; tokenizers take whole ones only
 
 
@@ -92,11 +92,12 @@ class Encoder:
         self._unit = unit
         self._overlap = min(overlap, self.room // 2)
         self._cache = WordCache(tokenizer, self.special.unknown, self.room)
+        self._words_before = 0  # of the last block
         self._character_rows = np.full(0x110000 if unit == "characters" else 0, -1, np.int32)
 
     def encode(self, records: Sequence[Record]) -> EncodedBlock:
         """Encodes the records of a block, none of which is refused."""
-        if len(self._cache) > _CACHE_WORDS:
+        if len(self._cache) > max(_CACHE_WORDS, self._words_before):
             self._cache.clear()
             self._character_rows.fill(-1)
         texts = [number for number, record in enumerate(records) if record.text is not None]
@@ -113,6 +114,7 @@ class Encoder:
             )
         self._cache.fill()
         subword_ids, word_subwords = self._cache.subwords(rows)
+        self._words_before = len(rows)
         doc_words = np.searchsorted(docs, np.arange(len(records) + 1)).astype(np.int32)
         return EncodedBlock(
             doc_words=doc_words,
