@@ -32,6 +32,11 @@ def attention_reference(qkv: Tensor, begin: Tensor) -> Tensor:
     return out.flatten(1)
 
 
+def has_flash_attention(device: torch.device, dtype: torch.dtype, size: int) -> bool:
+    """Whether torch's variable-length FlashAttention takes heads of this size here."""
+    return device.type == "cuda" and dtype != torch.float32 and size % 8 == 0
+
+
 def attention(qkv: Tensor, begin: Tensor, longest: int) -> Tensor:
     """The formula above; rows past `begin[-1]` come out as anything.
 
@@ -49,7 +54,7 @@ def attention(qkv: Tensor, begin: Tensor, longest: int) -> Tensor:
         )
     if not len(qkv):
         return qkv.new_empty(0, qkv.shape[2] * qkv.shape[3])
-    if not qkv.is_cuda or qkv.dtype == torch.float32 or qkv.shape[3] % 8:
+    if not has_flash_attention(qkv.device, qkv.dtype, qkv.shape[3]):
         return attention_reference(qkv, begin)
     from torch.nn.attention.varlen import varlen_attn  # since torch 2.10
 

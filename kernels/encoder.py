@@ -121,12 +121,12 @@ class PackedEncoder:
             raise ValueError(f"{config.heads} heads do not divide the width {self.width}")
         del self._weights
 
-    @torch.inference_mode()
     def __call__(self, ids: Tensor, positions: Tensor, begin: Tensor, longest: int) -> Tensor:
         """Hidden states of the last layer: (subwords, width).
 
         ids, positions: (subwords,) int32, inside the tables
         begin: (sequences + 1,) int32; longest: subwords of the longest sequence
+        Call it within `torch.inference_mode()`.
         """
         eps, heads = self.config.eps, self.config.heads
         hidden = embedding_norm(ids, positions, self.words, self.places, *self.norm, eps)

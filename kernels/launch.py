@@ -1,9 +1,15 @@
 """When Triton kernels run, and what is checked before they do."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
+
+
+def _left_alone(kernel: Any) -> Any:
+    return kernel
+
 
 try:
     import triton
@@ -13,13 +19,8 @@ try:
     jit = triton.jit
 except ImportError:  # torch for CPU comes without Triton; references run there
     HAS_TRITON = False
-
-    class tl:  # noqa: N801 - the kernels' signatures name it
-        constexpr = Any
-
-    def jit(kernel: Any) -> Any:
-        return kernel
-
+    tl = SimpleNamespace(constexpr=None)  # the kernels' signatures name it
+    jit = _left_alone
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32)
 INTERPRETED = False  # tests set it: kernels then run on CPU tensors too, in Triton's interpreter

@@ -10,11 +10,11 @@ from nerx.engine.bundle import Artifact, Bundle
 from nerx.engine.errors import BackendError
 
 RUNTIMES = ("openvino", "onnxruntime")  # the faster first: docs/export.md has the figures
-BACKENDS = (*RUNTIMES, "torch")
+GPU_RUNTIMES = tuple(FLAVOURS)  # run what was built for one GPU, so never taken unasked
+BACKENDS = (*RUNTIMES, "torch", *GPU_RUNTIMES)
 
 _TORCH = ("torch", "safetensors")
 _NVIDIA = Path("/dev/nvidiactl")  # a driver's; looked for before torch is loaded, which takes long
-GPU_RUNTIMES = tuple(FLAVOURS)  # run what was built for one GPU, so never taken unasked
 
 
 def installed_runtimes() -> dict[str, str]:
@@ -34,8 +34,8 @@ def open_backend(
 ) -> Backend:
     """Loads a bundle's model into a runtime.
 
-    backend: one of `RUNTIMES` or `GPU_RUNTIMES`, or "auto" for the fastest of the first that is
-        installed and has an artifact
+    backend: one of `BACKENDS`; or "auto" for torch where there is a GPU, else the fastest of
+        `RUNTIMES` that is installed and has an artifact
     precision: "int8", "fp32" or "fp16", or "auto" for the fastest there is
     device: "cpu", "cuda", "cuda:0", or "auto" for what the backend is made for
 
@@ -45,6 +45,8 @@ def open_backend(
     """
     if backend in GPU_RUNTIMES:
         return _open_tensorrt(bundle, backend, precision, device)
+    if backend == "torch" or (backend == "auto" and _torch_has_gpu(bundle, precision, device)):
+        return _open_torch(bundle, precision, device)
     on_gpu = device.startswith("cuda")
     if device not in ("auto", "cpu") and not (on_gpu and backend in ("auto", "onnxruntime")):
         raise BackendError(f"device {device!r} is not supported by backend {backend}; try cpu")
@@ -53,8 +55,7 @@ def open_backend(
     if backend == "auto":
         backend = _fastest(bundle, precision)
     elif backend not in RUNTIMES:
-        known = ", ".join(("auto", *RUNTIMES, *GPU_RUNTIMES))
-        raise BackendError(f"unknown backend {backend!r}; expected {known}")
+        raise BackendError(f"unknown backend {backend!r}; expected auto, {', '.join(BACKENDS)}")
     elif not find_spec(backend):
         raise BackendError(f"backend {backend} is not installed: run `pip install {backend}`")
     artifact = (_gpu_artifact if on_gpu else Bundle.artifact)(bundle, backend, precision)
@@ -74,17 +75,17 @@ def open_backend(
         ) from error
 
 
-def _takes_gpu(bundle: Bundle, precision: str, device: str) -> bool:
-    """Whether "auto" means torch on a GPU: one is asked for, or one is there that can be used."""
-    if device != "auto":
-        return device != "cpu"
-    if precision == "int8" or not _NVIDIA.exists() or not all(map(find_spec, _TORCH)):
+def _torch_has_gpu(bundle: Bundle, precision: str, device: str) -> bool:
+    """Whether torch can run a model on the GPU that the options allow."""
+    if device == "cpu" or precision == "int8":
+        return False
+    if not _NVIDIA.exists() or not all(map(find_spec, _TORCH)):
         return False
     from nerx.engine.backends.torch import find_device
     from nerx.engine.backends.weights import ARCHITECTURES, find_weights
 
     try:
-        find_device("cuda")
+        find_device("cuda" if device == "auto" else device)
     except BackendError:
         return False
     return bundle.architecture in ARCHITECTURES and find_weights(bundle) is not None
@@ -92,10 +93,7 @@ def _takes_gpu(bundle: Bundle, precision: str, device: str) -> bool:
 
 def _open_torch(bundle: Bundle, precision: str, device: str) -> Backend:
     if not all(map(find_spec, _TORCH)):
-        raise BackendError(
-            f"backend torch (device {device!r}) is not installed: "
-            "run `pip install 'nerx-engine[cuda]'`"
-        )
+        raise BackendError("backend torch is not installed: run `pip install 'nerx-engine[cuda]'`")
     from nerx.engine.backends.torch import TorchBackend
     from nerx.engine.backends.weights import load_weights
 

@@ -17,8 +17,9 @@ def encoder_of(model, **place) -> PackedEncoder:
 
 
 def logits_of(encoder, rows) -> torch.Tensor:
-    hidden = encoder(*packed(rows, encoder.device))
-    return torch.nn.functional.linear(hidden, *encoder.classifier).float().cpu()
+    with torch.inference_mode():
+        hidden = encoder(*packed(rows, encoder.device))
+        return torch.nn.functional.linear(hidden, *encoder.classifier).float().cpu()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

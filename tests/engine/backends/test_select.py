@@ -49,13 +49,10 @@ def test_messages_name_the_package_to_install(tmp_path: Path, only) -> None:
         open_backend(bundle, "onnxruntime")
 
 
-def test_a_gpu_needs_torch(tmp_path: Path, only) -> None:
+def test_torch_comes_with_an_extra(tmp_path: Path, only) -> None:
     only("openvino")
-    for backend, device in (("torch", "auto"), ("auto", "cuda:0")):
-        with pytest.raises(
-            BackendError, match=r"not installed: run `pip install 'nerx-engine\[cuda"
-        ):
-            open_backend(unloadable(tmp_path), backend, device=device)
+    with pytest.raises(BackendError, match=r"run `pip install 'nerx-engine\[cuda\]'`"):
+        open_backend(unloadable(tmp_path), "torch")
 
 
 def test_a_bundle_for_one_runtime_asks_for_that_one(tmp_path: Path, only) -> None:
