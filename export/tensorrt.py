@@ -104,7 +104,7 @@ def build_engine(bundle: Bundle, config: EngineConfig, say: Callable[[str], None
     say(f"building with {config.runtime} {library.version} for {target}")
     if gpu:
         gpu.use()
-    return store_engine(key, _Build(library, key, config.workspace_mib, gpu).run(path), {})
+    return store_engine(key, _Build(library, key, config.workspace_mib, gpu).run(path))
 
 
 def _is_whole(stored: StoredEngine) -> bool:

@@ -91,30 +91,44 @@ class StoredEngine:
         return data
 
 
-def store_engine(key: EngineKey, data: bytes, parity: dict[str, Any]) -> StoredEngine:
+def store_engine(key: EngineKey, data: bytes) -> StoredEngine:
     """Puts an engine into the cache, in place of those that it replaces.
 
     Raises:
         BackendError: the cache cannot be written.
     """
     folder = private_folder(_FOLDER)
-    stored = StoredEngine(
-        key=key,
-        path=folder / f"{key.name}.engine",
-        sha256=hashlib.sha256(data).hexdigest(),
-        parity=parity,
-    )
-    record = {"key": asdict(key), "sha256": stored.sha256, "parity": parity}
-    try:
-        _write(stored.path, data)  # before its record: an engine without one is never loaded
-        _write(stored.path.with_suffix(".json"), json.dumps(record, indent=1).encode())
-        for old in _stored(folder):
-            if key.replaces(old.key) and old.path != stored.path:
-                old.path.with_suffix(".json").unlink(missing_ok=True)
-                old.path.unlink(missing_ok=True)
-    except OSError as error:
-        raise BackendError(f"cannot keep the engine {stored.path}: {error}") from error
+    path = folder / f"{key.name}.engine"
+    stored = StoredEngine(key=key, path=path, sha256=hashlib.sha256(data).hexdigest())
+    _write(path, data)  # before its record: an engine without one is never loaded
+    write_record(stored)
+    for old in _stored(folder):
+        if key.replaces(old.key) and old.path != path:
+            remove_engine(old)
     return stored
+
+
+def write_record(stored: StoredEngine) -> None:
+    """Writes what is known of an engine beside it.
+
+    Raises:
+        BackendError: the cache cannot be written.
+    """
+    values = {"key": asdict(stored.key), "sha256": stored.sha256, "parity": stored.parity}
+    _write(stored.path.with_suffix(".json"), json.dumps(values, indent=1).encode())
+
+
+def remove_engine(stored: StoredEngine) -> None:
+    """Takes an engine out of the cache.
+
+    Raises:
+        BackendError: the cache cannot be written.
+    """
+    try:
+        stored.path.with_suffix(".json").unlink(missing_ok=True)
+        stored.path.unlink(missing_ok=True)
+    except OSError as error:
+        raise BackendError(f"cannot remove the engine {stored.path}: {error}") from error
 
 
 def stored_engine(key: EngineKey) -> StoredEngine | None:
@@ -179,13 +193,17 @@ def _stored(folder: Path) -> list[StoredEngine]:
 
 def _write(path: Path, data: bytes) -> None:
     """Whole or not at all, even if the machine stops."""
-    handle, name = tempfile.mkstemp(prefix=".", dir=path.parent)  # its mode is 0600
+    name = None
     try:
+        handle, name = tempfile.mkstemp(prefix=".", dir=path.parent)  # its mode is 0600
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+    except BaseException as error:
+        if name is not None:
+            Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise BackendError(f"cannot keep the engine {path}: {error}") from error
         raise

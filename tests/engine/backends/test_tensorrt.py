@@ -74,7 +74,7 @@ def built(bundle: Bundle, flavour: str, graph: bytes | None = None, **changes: o
         profiles=PROFILES,
     )
     key = replace(key, **changes)
-    store_engine(key, graph or bundle.artifact_path(artifact).read_bytes(), {})
+    store_engine(key, graph or bundle.artifact_path(artifact).read_bytes())
     return key
 
 
