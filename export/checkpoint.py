@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
@@ -50,7 +51,7 @@ def load_checkpoint(source: str) -> Checkpoint:
             trust_remote_code=False,
             attn_implementation="eager",  # the plainest graph, which runtimes fuse best
         ).eval()
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise BundleError(f"{source} cannot be loaded: {error}") from error
     labels = tuple(model.config.id2label[number] for number in range(model.config.num_labels))
     tokenizer = _tokenizer(folder, config["model_type"])
@@ -120,7 +121,7 @@ def _tokenizer(folder: Path, model_type: str) -> Tokenizer:
     options = {"add_prefix_space": True} if model_type in _BYTE_LEVEL else {}
     try:
         converted = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **options)
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:  # it raises whatever it stumbles over, TypeError too
         raise BundleError(f"{folder} holds no tokenizer that can be loaded: {error}") from error
     if not converted.is_fast:
         raise BundleError(

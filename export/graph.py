@@ -8,9 +8,12 @@ Only rows that begin a word reach the classifier:
 so that a runtime returns a few bytes a word instead of logits for every subword.
 """
 
+import hashlib
+
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
+TAIL_PREFIX = "decode/"  # of the names of the tail's nodes, the classifier's too
 OUTPUTS = ("label_ids", "scores", "word_logits")
 
 
@@ -34,6 +37,7 @@ def append_decode_tail(model: ModelProto, labels: int) -> None:
     else:
         hidden, width = source.input[0], _initializer(graph, source.input[1]).dims[0]
         source.input[0] = "word_hidden"
+        source.name, producers["logits"].name = f"{TAIL_PREFIX}product", f"{TAIL_PREFIX}logits"
         _rename_output(producers["logits"], "word_logits")
         at = list(graph.node).index(source)
         for node in reversed(_gather_rows(graph, hidden, "word_hidden", width)):
@@ -41,11 +45,9 @@ def append_decode_tail(model: ModelProto, labels: int) -> None:
     graph.initializer.append(_ints("last_axis", [-1]))
     graph.node.extend(
         [
-            helper.make_node("ArgMax", ["word_logits"], ["label_ids"], axis=-1, keepdims=0),
-            helper.make_node("Softmax", ["word_logits"], ["word_probabilities"], axis=-1),
-            helper.make_node(
-                "ReduceMax", ["word_probabilities", "last_axis"], ["scores"], keepdims=0
-            ),
+            _node("ArgMax", ["word_logits"], "label_ids", axis=-1, keepdims=0),
+            _node("Softmax", ["word_logits"], "word_probabilities", axis=-1),
+            _node("ReduceMax", ["word_probabilities", "last_axis"], "scores", keepdims=0),
         ]
     )
     _declare(graph, labels)
@@ -82,6 +84,63 @@ def inline_identities(model: ModelProto) -> None:
             graph.node.remove(node)
 
 
+def soften_mask(model: ModelProto) -> None:
+    """Makes the least number, which masks padding, -10,000: its exponential is 0 as well.
+
+    Unlike the least fp32 number it fits fp16, and a score can be added to it.
+    """
+    constants = [
+        attribute.t
+        for node in model.graph.node
+        if node.op_type == "Constant"
+        for attribute in node.attribute
+        if attribute.name == "value"
+    ]
+    for tensor in (*constants, *model.graph.initializer):
+        if tensor.data_type == TensorProto.FLOAT:
+            values = numpy_helper.to_array(tensor)
+            if values.size and values.min() < -1e30:
+                softer = np.where(values < -1e30, np.float32(-1e4), values)
+                tensor.CopyFrom(numpy_helper.from_array(softer, tensor.name))
+
+
+def untie(model: ModelProto) -> bool:
+    """Gives each node weights of its own: tools that rewrite weights trip over shared ones.
+
+    Returns whether a matrix product shared its weight, as ALBERT's layers do.
+    """
+    graph = model.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    taken: set[str] = set()
+    shared = False
+    for number, node in enumerate(graph.node):
+        for place, name in enumerate(node.input):
+            if name in taken:
+                own = graph.initializer.add()
+                own.CopyFrom(weights[name])
+                own.name = node.input[place] = f"{name}.{number}"
+                shared = shared or node.op_type == "MatMul"
+            elif name in weights:
+                taken.add(name)
+    return shared
+
+
+def tie(model: ModelProto) -> None:
+    """Stores equal weights once."""
+    graph = model.graph
+    first: dict[bytes, str] = {}
+    names: dict[str, str] = {}
+    for tensor in graph.initializer:
+        kind = f"{list(tensor.dims)} {tensor.data_type}".encode()
+        digest = hashlib.sha256(tensor.raw_data + kind).digest()
+        if tensor.raw_data:
+            names[tensor.name] = first.setdefault(digest, tensor.name)
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = names.get(name, name)
+    drop_unused(model)
+
+
 def drop_unused(model: ModelProto) -> None:
     """Removes the initializers that no node reads."""
     used = {name for node in model.graph.node for name in node.input}
@@ -104,9 +163,13 @@ def _gather_rows(graph: GraphProto, grid: str, rows: str, width: int) -> list[No
     """Nodes for `rows = grid.reshape(-1, width)[word_index]`."""
     graph.initializer.append(_ints("flat_shape", [-1, width]))
     return [
-        helper.make_node("Reshape", [grid, "flat_shape"], ["flat_grid"]),
-        helper.make_node("Gather", ["flat_grid", "word_index"], [rows], axis=0),
+        helper.make_node("Reshape", [grid, "flat_shape"], ["flat_grid"], name="flat_grid"),
+        helper.make_node("Gather", ["flat_grid", "word_index"], [rows], name=rows, axis=0),
     ]
+
+
+def _node(kind: str, inputs: list[str], output: str, **attributes: int) -> NodeProto:
+    return helper.make_node(kind, inputs, [output], name=TAIL_PREFIX + output, **attributes)
 
 
 def _declare(graph: GraphProto, labels: int) -> None:

@@ -10,7 +10,13 @@ from optimum.exporters.tasks import TasksManager
 
 from nerx.engine.errors import BundleError
 from nerx.export.checkpoint import Checkpoint
-from nerx.export.graph import append_decode_tail, drop_token_types, drop_unused, inline_identities
+from nerx.export.graph import (
+    append_decode_tail,
+    drop_token_types,
+    drop_unused,
+    inline_identities,
+    soften_mask,
+)
 
 _TASK = "token-classification"
 
@@ -38,6 +44,7 @@ def to_onnx(checkpoint: Checkpoint) -> onnx.ModelProto:
         export(model, make_config(model.config), path)
         graph = onnx.load(path)
     inline_identities(graph)
+    soften_mask(graph)
     drop_token_types(graph)
     append_decode_tail(graph, len(checkpoint.labels))
     drop_unused(graph)

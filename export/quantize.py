@@ -6,7 +6,6 @@ label does not depend on what else is in the batch. Embedding tables, which a ru
 rows of, are kept as int8 with one scale a row.
 """
 
-import hashlib
 import logging
 import sys
 import warnings
@@ -20,7 +19,7 @@ from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from nerx.export.graph import drop_unused
+from nerx.export.graph import drop_unused, tie, untie
 
 Feed = Mapping[str, NDArray[np.int64]]  # the inputs of one batch, by name
 
@@ -62,44 +61,6 @@ def quantize(
     quantize_embeddings(quantized)
     drop_unused(quantized)
     return quantized
-
-
-def untie(model: ModelProto) -> bool:
-    """Gives each matrix product a weight of its own: NNCF cannot quantize shared ones (ALBERT).
-
-    Returns whether any was shared.
-    """
-    graph = model.graph
-    weights = {tensor.name: tensor for tensor in graph.initializer}
-    taken: set[str] = set()
-    shared = False
-    for number, node in enumerate(graph.node):
-        for place, name in enumerate(node.input):
-            if name not in weights or node.op_type not in ("MatMul", "Add"):
-                continue
-            if name in taken:
-                own = graph.initializer.add()
-                own.CopyFrom(weights[name])
-                own.name = node.input[place] = f"{name}.{number}"
-                shared = shared or node.op_type == "MatMul"
-            taken.add(name)
-    return shared
-
-
-def tie(model: ModelProto) -> None:
-    """Makes equal weights one again."""
-    graph = model.graph
-    first: dict[bytes, str] = {}
-    names: dict[str, str] = {}
-    for tensor in graph.initializer:
-        content = hashlib.sha256(
-            tensor.raw_data + bytes(str((tensor.dims, tensor.data_type)), "ascii")
-        )
-        if tensor.raw_data:
-            names[tensor.name] = first.setdefault(content.digest(), tensor.name)
-    for node in graph.node:
-        for place, name in enumerate(node.input):
-            node.input[place] = names.get(name, name)
 
 
 def quantize_embeddings(model: ModelProto) -> None:

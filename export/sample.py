@@ -103,7 +103,7 @@ def _has_tags(path: str) -> bool:
 
 
 def _has_spaces(path: str) -> bool:
-    """Whether most lines are words joined by spaces, as in segmented text."""
+    """Whether at least half of the lines are words joined by spaces, as in segmented text."""
     with open(path, encoding="utf-8", errors="replace") as file:
         lines = [line.strip() for _, line in zip(range(100), file, strict=False)]
-    return sum(" " in line for line in lines) > len(lines) / 2
+    return 2 * sum(" " in line for line in lines) >= max(1, len(lines))
