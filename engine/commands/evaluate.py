@@ -23,6 +23,7 @@ def command(
     model: str,
     backend: str,
     precision: str,
+    device: str,
     format: str | None,
     aggregation: str,
     decode: str,
@@ -39,7 +40,9 @@ def command(
     )
     sentences = list(read_gold(gold, format))
     bundle = Bundle.load(model)
-    with Model(bundle, backend=backend, precision=precision, config=config) as loaded:
+    with Model(
+        bundle, backend=backend, precision=precision, device=device, config=config
+    ) as loaded:
         scores = evaluate(loaded, sentences)
     runtime = loaded.backend
     click.echo(

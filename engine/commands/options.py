@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from nerx.engine.backends.select import RUNTIMES
+from nerx.engine.backends.select import BACKENDS
 from nerx.engine.bundle import PRECISIONS
 from nerx.engine.config import AGGREGATIONS, DECODERS, LabelConfig
 
@@ -13,8 +13,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def model_options(command: F) -> F:
-    """Which model, run by what: `model`, `backend`, `precision`."""
+    """Which model, run by what: `model`, `backend`, `precision`, `device`."""
     for option in (
+        click.option(
+            "--device",
+            default="auto",
+            metavar="auto|cpu|cuda[:N]",
+            help="Where to compute; auto takes a GPU if there is one that can be used.",
+        ),
         click.option(
             "--precision",
             type=click.Choice(("auto", *PRECISIONS)),
@@ -23,7 +29,7 @@ def model_options(command: F) -> F:
         ),
         click.option(
             "--backend",
-            type=click.Choice(("auto", *RUNTIMES)),
+            type=click.Choice(("auto", *BACKENDS)),
             default="auto",
             help="Runtime; auto takes the fastest that is installed.",
         ),

@@ -60,6 +60,7 @@ def command(
     model: str,
     backend: str,
     precision: str,
+    device: str,
     stats: str | None,
     quiet: bool,
     **options: Any,
@@ -76,7 +77,9 @@ def command(
         config = RunConfig(inputs=_expand(inputs), **options)
         bundle = Bundle.load(model)
         with (
-            Model(bundle, backend=backend, precision=precision, config=label_config) as loaded,
+            Model(
+                bundle, backend=backend, precision=precision, device=device, config=label_config
+            ) as loaded,
             Run(config, loaded) as run,
         ):
             interrupts.patience_s = _PATIENCE_S if run.resumable else 0.0
