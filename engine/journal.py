@@ -46,11 +46,13 @@ class Journal(AbstractContextManager["Journal"]):
         self._path = path
         try:
             self._file = path.open("a+b", buffering=0)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(f"{path} is in use: another run writes this output") from None
         except OSError as error:
             raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise ConfigError(f"{path} is in use: another run writes this output") from None
 
     def __exit__(self, *_: Any) -> None:
         self._file.close()
