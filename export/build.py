@@ -23,9 +23,9 @@ from nerx.export.onnx import to_onnx
 from nerx.export.precision import to_fp16
 from nerx.export.quantize import Feed, quantize
 from nerx.export.reference import Reference, reference_labels
-from nerx.export.sample import Sample, read_sample
+from nerx.export.sample import Sample, builtin_sample, read_sample
 from nerx.export.sensitivity import most_sensitive, put_back
-from nerx.export.verify import Parity, check_parity
+from nerx.export.verify import Parity, ParityError, check_parity
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
@@ -43,8 +43,8 @@ class ExportConfig:
     """What to make of a checkpoint.
 
     precisions: the artifacts, each of `PRECISIONS`
-    verify: file for the parity gate; gold data gives F1
-    calibration: file of real text for int8 ranges
+    verify: file for the parity gate; gold data gives F1; None for text that comes with nerx
+    calibration: file of real text for int8 ranges; None likewise
     name: of the bundle; None for the checkpoint's
     unit: "words" or "characters"; None for characters where the labels segment words
     scheme: name of the label scheme; None to find it from the labels
@@ -53,7 +53,7 @@ class ExportConfig:
     """
 
     precisions: tuple[str, ...] = ("fp32", "int8")
-    verify: str
+    verify: str | None = None
     calibration: str | None = None
     name: str | None = None
     unit: str | None = None
@@ -69,8 +69,6 @@ class ExportConfig:
             )
         if self.unit not in (None, *UNITS):
             raise ConfigError(f"unit is {self.unit!r}; expected one of {', '.join(UNITS)}")
-        if "int8" in self.precisions and self.calibration is None:
-            raise ConfigError("int8 needs real text to find its ranges: give --calibration FILE")
 
 
 def export_bundle(
@@ -83,13 +81,14 @@ def export_bundle(
     say: is told what is being done
 
     Raises:
-        BundleError: the checkpoint cannot be exported, or an artifact was refused.
+        BundleError: the checkpoint cannot be exported.
+        ParityError: an artifact was refused.
         InputError, ConfigError: a file or an option cannot be used.
     """
     checkpoint = load_checkpoint(source)
     with _whole_or_nothing(target) as folder:
         bundle = _bare_bundle(folder, checkpoint, config)
-        sample = read_sample(config.verify, bundle.unit)
+        calibration, sample = _texts(checkpoint, bundle, config)
         sample.gold(bundle.labels)  # before the slow part: are its tags known?
         say("exporting to ONNX")
         graph = to_onnx(checkpoint)
@@ -98,7 +97,7 @@ def export_bundle(
         reports = []
         for precision in config.precisions:
             say(f"making {precision}")
-            for model, notes in _candidates(bundle, graph, precision, sample, config):
+            for model, notes in _candidates(bundle, graph, precision, calibration):
                 say(f"checking {precision}{': ' if notes else ''}{', '.join(notes)}")
                 trial = _add(bundle, model, precision)
                 found = _compare(trial, sample, reference)
@@ -131,17 +130,29 @@ def _bare_bundle(folder: Path, checkpoint: Checkpoint, config: ExportConfig) -> 
     )
 
 
+def _texts(checkpoint: Checkpoint, bundle: Bundle, config: ExportConfig) -> tuple[Sample, Sample]:
+    """The text for calibration and that for the gate."""
+    builtin = builtin_sample(checkpoint.tokenizer, bundle.unit).halves()
+    given = (config.calibration, config.verify)
+    calibration, verify = (
+        own if path is None else read_sample(path, bundle.unit)
+        for path, own in zip(given, builtin, strict=True)
+    )
+    return calibration, verify
+
+
 def _candidates(
-    bundle: Bundle, graph: ModelProto, precision: str, sample: Sample, config: ExportConfig
+    bundle: Bundle, graph: ModelProto, precision: str, text: Sample
 ) -> Iterator[tuple[ModelProto, list[str]]]:
-    """Forms of a precision, the fastest first, and the products that run in fp32 in each."""
+    """Forms of a precision, the fastest first, and the products that run in fp32 in each.
+
+    text: real text, for the ranges of values
+    """
     if precision == "fp32":
         yield graph, []
     elif precision == "fp16":
-        yield to_fp16(graph, _feeds(bundle, sample, _PROBE_TOKENS)[:_PROBES]), []
+        yield to_fp16(graph, _feeds(bundle, text, _PROBE_TOKENS)[:_PROBES]), []
     else:
-        assert config.calibration is not None
-        text = read_sample(config.calibration, bundle.unit)
         feeds = _feeds(bundle, text, _CALIBRATION_TOKENS)
         if sum(int(feed["attention_mask"].sum()) for feed in feeds) < _MIN_CALIBRATION_SUBWORDS:
             raise InputError(
@@ -192,8 +203,7 @@ def _accept(bundle: Bundle, parities: list[Parity], notes: list[str]) -> Bundle:
     *others, artifact = bundle.artifacts
     for parity in parities:
         if reason := parity.why_refused():
-            text = f"the {artifact.precision} model was refused on {parity.runtime}: {reason}"
-            raise BundleError("\n  ".join([text, *parity.differences]))
+            raise ParityError(artifact.precision, parity, reason)
     measured: dict[str, Any] = {parity.runtime: parity.summary() for parity in parities}
     if notes:
         measured["kept_in_fp32"] = notes

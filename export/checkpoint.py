@@ -41,7 +41,7 @@ def load_checkpoint(source: str) -> Checkpoint:
     Raises:
         BundleError: it is no token classifier with safetensors and a fast tokenizer.
     """
-    folder, revision = _folder(source)
+    folder, revision = find_checkpoint(source)
     config = _config(folder)
     try:
         model = AutoModelForTokenClassification.from_pretrained(
@@ -67,7 +67,12 @@ def load_checkpoint(source: str) -> Checkpoint:
     )
 
 
-def _folder(source: str) -> tuple[Path, str]:
+def find_checkpoint(source: str) -> tuple[Path, str]:
+    """The folder of a checkpoint, fetched if it is on the hub, and its commit there or "".
+
+    Raises:
+        BundleError: there is no such folder, and the hub does not give it.
+    """
     path = Path(source).expanduser()
     if path.is_dir():
         return path, ""

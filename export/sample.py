@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from nerx.engine.errors import InputError
 from nerx.engine.formats.gold import read_gold
@@ -34,6 +36,10 @@ class Sample:
         step = -(-len(self.words) // documents)
         tags = None if self.tags is None else self.tags[::step]
         return Sample(self.words[::step], tags, self.file)
+
+    def halves(self) -> tuple["Sample", "Sample"]:
+        """Every second document, and the others; without tags."""
+        return (Sample(self.words[::2], None, self.file), Sample(self.words[1::2], None, self.file))
 
     def gold(self, labels: Sequence[str]) -> Ints:
         """The gold tags as label ids: (words,).
@@ -70,6 +76,19 @@ def read_sample(path: str, unit: str) -> Sample:
     if not sample.words:
         raise InputError(f"{path} holds no text; expected sentences of the model's language")
     return sample
+
+
+def builtin_sample(tokenizer: Tokenizer, unit: str) -> Sample:
+    """Text that comes with nerx: Chinese where the tokenizer knows it better than English."""
+    vocabulary = [piece.strip("▁#Ġ") for piece in tokenizer.get_vocab()]
+    han = sum("一" <= piece[:1] <= "鿿" for piece in vocabulary)
+    latin = sum(piece.isascii() and piece.isalpha() for piece in vocabulary)
+    name = "gsd_dev.txt" if unit == "characters" or han > latin else "war_and_peace.txt"
+    text = (files("nerx.engine.bench") / "samples" / name).read_text(encoding="utf-8")
+    if name == "gsd_dev.txt":
+        text = text.replace(" ", "")  # its spaces part words
+    rows = [_words(line, unit) for line in text.splitlines()]
+    return Sample([row for row in rows if row], None, "the text that comes with nerx")
 
 
 def _gold(path: str, kind: str) -> Sample:

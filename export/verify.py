@@ -28,6 +28,15 @@ _SHOWN = 10  # disagreements
 _CONTEXT = 4  # words on either side of one
 
 
+class ParityError(BundleError):
+    """An artifact was refused; the message says why, and shows words it got wrong."""
+
+    def __init__(self, precision: str, parity: "Parity", reason: str) -> None:
+        self.precision = precision
+        text = f"the {precision} model was refused on {parity.runtime}: {reason}"
+        super().__init__("\n  ".join([text, *parity.differences]))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
     """What the gate measured for one artifact on one runtime.

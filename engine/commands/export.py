@@ -1,30 +1,37 @@
 """`nerx export`: a checkpoint becomes a bundle, if its labels stay what they were."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from nerx.engine.backends.select import GPU_RUNTIMES
+from nerx.engine.bundle import MANIFEST, Bundle, builtin_names
 from nerx.engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from nerx.export.verify import Parity
+
+_ARTIFACTS = "fp32,int8"
 
 
 @click.command("export")
 @click.argument("model")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to make.")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to make."
-)
-@click.option(
-    "--precision", default="fp32,int8", show_default=True, help="Artifacts to make, by commas."
+    "--precision", help=f"Artifacts to make, by commas  [default: {_ARTIFACTS}; engines: fp16]"
 )
 @click.option(
     "--verify",
-    required=True,
     type=click.Path(),
     help="Text to compare labels on; gold data (CoNLL, tagged JSONL, segmented text) gives F1.",
 )
 @click.option(
-    "--calibration", type=click.Path(), help="Real text of the kind to be labelled, for int8."
+    "--calibration",
+    type=click.Path(),
+    help="Real text of the kind to be labelled, for int8; without it, 200 other such sentences.",
 )
 @click.option("--name", help="Name of the bundle; the model's own if not given.")
 @click.option(
@@ -36,11 +43,17 @@ from nerx.engine.errors import ConfigError
 @click.option("--source", help="Where the model comes from, for the manifest.")
 @click.option("--license", "licence", help="Licence of the model, for the manifest.")
 @click.option("--card", type=click.Path(), help="JSON object of further facts, for the manifest.")
+@click.option("--runtime", type=click.Choice(GPU_RUNTIMES), help="Also build an engine for a GPU.")
+@click.option("--sm", help="GPUs to build for, such as 86,89; this machine's if not given.")
+@click.option(
+    "--batch-tokens", type=click.IntRange(min=1), help="Padded subwords a batch of the engine."
+)
+@click.option("--workspace", type=click.IntRange(min=1), help="MiB of GPU memory it may work in.")
 def command(
     model: str,
-    output: Path,
-    precision: str,
-    verify: str,
+    output: Path | None,
+    precision: str | None,
+    verify: str | None,
     calibration: str | None,
     name: str | None,
     unit: str | None,
@@ -48,13 +61,30 @@ def command(
     source: str | None,
     licence: str | None,
     card: str | None,
+    runtime: str | None,
+    sm: str | None,
+    batch_tokens: int | None,
+    workspace: int | None,
 ) -> None:
     """Turns a Hugging Face token classifier into a bundle that `nerx tag -m` runs.
 
     MODEL is a folder or a hub id. Each artifact is kept only if its labels agree with those of
     PyTorch in fp32 on the --verify text: all of them for fp32; for int8, F1 within 0.3 points on
     gold data, or 99.5 % of words where there are no gold tags.
+
+    With --runtime, MODEL may also be a bundle: only the engine is built then, into the cache of
+    this machine.
     """
+    if runtime is None and (sm or batch_tokens or workspace):
+        raise click.UsageError("--sm, --batch-tokens and --workspace need --runtime")
+    engine = {"runtime": runtime, "sms": _read_sms(sm), "workspace_mib": workspace}
+    engine |= {"batch_tokens": batch_tokens} if batch_tokens else {}
+    if runtime and (bundle := _find_bundle(model)):
+        _build_engine(bundle, engine | {"precision": precision or "fp16"}, verify)
+        return
+    if output is None:
+        raise click.UsageError("--output is needed to make a bundle of a model")
+    precisions = precision or ("fp16" if runtime else _ARTIFACTS)
     try:
         from nerx.export.build import ExportConfig, export_bundle
     except ImportError as error:
@@ -63,18 +93,29 @@ def command(
             "run `pip install 'nerx-engine[export]'`"
         ) from error
     config = ExportConfig(
-        precisions=tuple(item.strip() for item in precision.split(",")),
+        precisions=tuple(item.strip() for item in precisions.split(",")),
         verify=verify,
         calibration=calibration,
         name=name,
         unit=unit,
         scheme=scheme,
-        source={key: value for key, value in (("model", source), ("license", licence)) if value},
+        source={key: value for key, value in (("model", source), ("licence", licence)) if value},
         card=_read_card(card) if card else {},
     )
-    bundle, reports = export_bundle(
-        model, output, config, lambda text: click.echo(f"{text} ...", err=True)
-    )
+    bundle, reports = export_bundle(model, output, config, _say)
+    _show(reports)
+    click.echo(f"{output}: {bundle.size_bytes / 1e6:.1f} MB", err=True)
+    if runtime:
+        engine["precision"] = "fp16" if "fp16" in config.precisions else "fp32"
+        _build_engine(bundle, engine, verify)
+
+
+def _say(text: str) -> None:
+    click.echo(f"{text} ...", err=True)
+
+
+def _show(reports: Sequence["Parity"]) -> None:
+    """A table of what the gate measured."""
     click.echo(f"{'runtime':12} {'precision':9} {'words':>8} {'agree':>9} {'F1 fp32':>8} {'F1':>8}")
     for report in reports:
         scores = [
@@ -86,7 +127,34 @@ def command(
         )
     for line in (line for report in reports for line in report.differences):
         click.echo(f"  {line}", err=True)
-    click.echo(f"{output}: {bundle.size_bytes / 1e6:.1f} MB", err=True)
+
+
+def _build_engine(bundle: Bundle, options: dict[str, Any], verify: str | None) -> None:
+    from nerx.export.tensorrt import EngineConfig, build_engine, why_not_here
+
+    stored = build_engine(bundle, EngineConfig(text=verify, **options), _say)
+    if reason := why_not_here(stored):
+        click.echo(f"the engine's labels have not been compared: {reason}", err=True)
+    else:
+        from nerx.export.engine_gate import gate_engine
+
+        _show([gate_engine(bundle, stored, verify)])
+    click.echo(stored.path)
+
+
+def _find_bundle(model: str) -> Bundle | None:
+    """The bundle that MODEL names, None if it names something to be exported."""
+    if model in builtin_names():
+        return Bundle.load(model)
+    folder = Path(model).expanduser()
+    return Bundle.load(folder) if (folder / MANIFEST).is_file() else None
+
+
+def _read_sms(text: str | None) -> tuple[int, ...]:
+    try:
+        return tuple(int(item) for item in text.split(",")) if text else ()
+    except ValueError:
+        raise click.UsageError(f"--sm is {text!r}; expected numbers such as 86,89") from None
 
 
 def _read_card(path: str) -> dict[str, Any]:

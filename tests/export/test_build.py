@@ -88,8 +88,6 @@ def test_too_little_calibration_text(tmp_path: Path, bert_folder: Path, gold: Pa
     little = write_gold(tmp_path / "little.conll", seed=3, count=5)
     with pytest.raises(InputError, match="calibration needs 2000 subwords"):
         export(bert_folder, tmp_path / "out", gold, little, precisions=("int8",))
-    with pytest.raises(ConfigError, match="give --calibration FILE"):
-        ExportConfig(verify=str(gold), precisions=("int8",))
 
 
 def test_gold_tags_that_the_model_does_not_know(

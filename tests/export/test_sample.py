@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer, models
 
 from nerx.engine.errors import InputError
-from nerx.export.sample import Sample, read_sample
+from nerx.export.sample import Sample, builtin_sample, read_sample
 
 
 def read(folder: Path, name: str, text: str, unit: str = "words") -> Sample:
@@ -34,6 +35,19 @@ def test_texts_without_tags(tmp_path: Path) -> None:
     assert read(tmp_path, "a.jsonl", '{"text": "Ada ran"}\n').words == [["Ada", "ran"]]
     characters = read(tmp_path, "b.txt", "我爱北京\n天 安门\n上海\n", unit="characters")
     assert (characters.words[1], characters.tags) == (["天", "安", "门"], None)
+
+
+def test_text_that_comes_with_nerx() -> None:
+    english = Tokenizer(models.WordLevel({"the": 0, "war": 1, "人": 2}))
+    chinese = Tokenizer(models.WordLevel({"the": 0, "人": 1, "和": 2}))
+    calibration, verify = builtin_sample(english, "words").halves()
+    assert len(calibration.words) == len(verify.words) == 200
+    assert sum(map(len, verify.words)) > 2000
+    assert not {tuple(row) for row in verify.words[9:]} & {tuple(row) for row in calibration.words}
+    assert not any("一" <= word[0] <= "鿿" for row in verify.words for word in row)
+    for sample in (builtin_sample(english, "characters"), builtin_sample(chinese, "words")):
+        assert {len(word) for word in sample.words[0]} == {1}
+        assert sum("一" <= row[0] <= "鿿" for row in sample.words) > 200
 
 
 def test_a_head_is_spread_over_the_whole() -> None:

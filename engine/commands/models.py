@@ -1,0 +1,34 @@
+"""The model that a command was given: a bundle, or a checkpoint that is exported at first use."""
+
+from pathlib import Path
+
+import click
+
+from nerx.engine.bundle import MANIFEST, Bundle, builtin_names, is_path
+from nerx.engine.errors import BundleError, ConfigError
+
+
+def load_bundle(model: str) -> Bundle:
+    """Loads a built-in, a bundle's folder, or the folder or hub id of a checkpoint.
+
+    A checkpoint is exported once into the user's cache, which is said on stderr.
+
+    Raises:
+        BundleError: there is no such model, or it cannot be exported.
+        ConfigError: it has to be exported, and what that needs is not installed.
+    """
+    folder = Path(model).expanduser()
+    on_hub = not is_path(model) and model.count("/") == 1 and model not in builtin_names()
+    is_checkpoint = (folder / "config.json").is_file() and not (folder / MANIFEST).is_file()
+    if not on_hub and not (is_path(model) and is_checkpoint):
+        return Bundle.load(model)
+    if on_hub and folder.is_dir():
+        raise BundleError(f"{model} is a folder here; write ./{model}, hub ids look the same")
+    try:
+        from nerx.export.cached import cached_bundle
+    except ImportError as error:
+        raise ConfigError(
+            f"{model} is no bundle yet, and making one needs more than tagging does ({error}): "
+            "run `pip install 'nerx-engine[export]'`"
+        ) from error
+    return Bundle.load(cached_bundle(model, lambda text: click.echo(f"{text} ...", err=True)))

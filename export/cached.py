@@ -1,0 +1,42 @@
+"""Models that were not exported yet: exported once, into the user's cache."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from nerx.engine.bundle import MANIFEST, file_sha256
+from nerx.engine.cache import private_folder
+from nerx.export.build import ExportConfig, export_bundle
+from nerx.export.checkpoint import find_checkpoint
+from nerx.export.verify import ParityError
+
+_READ = ("config.json", "tokenizer.json", "*.safetensors")  # what a bundle is made from
+
+
+def cached_bundle(source: str, say: Callable[[str], None]) -> Path:
+    """The bundle of a checkpoint, made at the first call with the text that comes with nerx.
+
+    source: folder or hub id of a token classifier
+    say: is told what is being done
+
+    If int8 does not pass the gate, the bundle holds fp32 alone.
+
+    Raises:
+        BundleError: the checkpoint cannot be exported.
+    """
+    folder, _ = find_checkpoint(source)
+    files = sorted(path for pattern in _READ for path in folder.glob(pattern))
+    digest = hashlib.sha256("".join(map(file_sha256, files)).encode()).hexdigest()
+    target = private_folder("models") / f"{folder.resolve().name}-{digest[:16]}"
+    if (target / MANIFEST).is_file():
+        return target
+    say(f"exporting {source} once, to {target}; `nerx export` with your own text is better")
+    name = Path(source).name
+    try:
+        export_bundle(source, target, ExportConfig(name=name), say)
+    except ParityError as error:
+        if error.precision != "int8":
+            raise
+        say("int8 changes too many labels of this model: keeping fp32")
+        export_bundle(source, target, ExportConfig(name=name, precisions=("fp32",)), say)
+    return target
