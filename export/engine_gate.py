@@ -1,38 +1,32 @@
-"""The parity gate of TensorRT engines, for those that a GPU of this machine can run."""
+"""The parity gate of TensorRT engines, on a machine whose GPU can run them."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from tokenizers import Tokenizer
 
-from nerx.engine.backends.cuda import Gpu
 from nerx.engine.backends.engine_cache import StoredEngine, remove_engine, write_record
 from nerx.engine.backends.select import open_backend
 from nerx.engine.bundle import Bundle
-from nerx.engine.errors import BackendError, BundleError
+from nerx.engine.errors import BackendError
 from nerx.export.batches import engine_batches
 from nerx.export.reference import Reference
-from nerx.export.sample import Sample
-from nerx.export.verify import Parity, check_parity
+from nerx.export.sample import Sample, builtin_sample, read_sample
+from nerx.export.verify import Parity, ParityError, check_parity
+
+_PRECISE = ("fp32", "fp16", "int8")
 
 
-def gate_engine(
-    bundle: Bundle, stored: StoredEngine, sample: Sample, say: Callable[[str], None]
-) -> Parity | None:
-    """Holds an engine to the labels of its bundle on the CPU; None where no GPU here can run it.
+def gate_engine(bundle: Bundle, stored: StoredEngine, text: str | None) -> Parity:
+    """Holds an engine to the labels of its bundle on the CPU, and notes what it measured.
+
+    text: file to compare labels on; None for the text that comes with nerx
 
     Raises:
-        BundleError: the labels differ by too much; the engine is removed then.
+        ParityError: the labels differ by too much; the engine is removed then.
         BackendError: the engine fails.
     """
-    try:
-        gpu = Gpu.find()
-    except BackendError as error:
-        say(f"the engine's labels have not been compared: {error}")
-        return None
-    if not stored.key.fits(gpu):
-        say(f"the engine's labels have not been compared: it is not for this GPU, sm{gpu.sm}")
-        return None
+    sample = engine_sample(bundle, text)
     key = stored.key
     try:
         parity = check_parity(bundle, key.flavour, key.precision, sample, _on_cpu(bundle, sample))
@@ -41,15 +35,21 @@ def gate_engine(
         raise
     if reason := parity.why_refused():
         remove_engine(stored)
-        lines = [f"the {key.flavour} engine was refused: {reason}", *parity.differences]
-        raise BundleError("\n  ".join(lines))
+        raise ParityError(key.precision, parity, reason)
     write_record(replace(stored, parity=parity.summary()))
     return parity
 
 
+def engine_sample(bundle: Bundle, text: str | None) -> Sample:
+    """A file's documents, or those of the text that comes with nerx."""
+    if text is not None:
+        return read_sample(text, bundle.unit)
+    return builtin_sample(Tokenizer.from_file(str(bundle.tokenizer_path())), bundle.unit)
+
+
 def _on_cpu(bundle: Bundle, sample: Sample) -> Reference:
-    """Labels of a sample by the bundle's fp32 graph, else by its fp16 one."""
-    precision = "fp32" if bundle.find("onnxruntime", "fp32") else "fp16"
+    """Labels of a sample by the bundle's most precise graph."""
+    precision = next(item for item in _PRECISE if bundle.find("onnxruntime", item))
     backend = open_backend(bundle, "onnxruntime", precision, "cpu")
     words = sum(map(len, sample.words))
     label_ids, margins = np.zeros(words, np.int32), np.zeros(words, np.float32)

@@ -15,6 +15,8 @@ from tqdm import tqdm
 from nerx.engine.backends.cuda import Gpu
 from nerx.engine.backends.engine_cache import EngineKey, StoredEngine, store_engine, stored_engine
 from nerx.engine.backends.profiles import Profile, default_edges, make_profiles
+from nerx.engine.backends.select import engine_source
+from nerx.engine.backends.signature import Signature
 from nerx.engine.backends.tensorrt_library import FLAVOURS, Library, load_library
 from nerx.engine.bundle import Bundle
 from nerx.engine.cache import private_folder
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 BATCH_TOKENS = 16384
 
 _MIB = 1 << 20
+_PROBED_DOCUMENTS = 100
+_PROBED_TOKENS = 256  # a batch
 _PORTS = {  # what `append_decode_tail` makes
     "input_ids": "INT64",
     "attention_mask": "INT64",
@@ -41,7 +45,9 @@ class EngineConfig:
     """What to build.
 
     runtime: "tensorrt" or "tensorrt-rtx"
-    precision: "fp16" or "fp32", the artifact to build from
+    precision: "fp16" or "fp32"
+    text: file of real text, which tells where fp16 overflows if the bundle holds int8 alone; None
+        for the text that comes with nerx
     sms: compute capabilities to build for, such as 89; none for the GPU of this machine
     device: that GPU, "auto" or "cuda:0"
     batch_tokens: padded subwords a batch
@@ -51,6 +57,7 @@ class EngineConfig:
 
     runtime: str
     precision: str = "fp16"
+    text: str | None = None
     sms: tuple[int, ...] = ()
     device: str = "auto"
     batch_tokens: int = BATCH_TOKENS
@@ -82,7 +89,7 @@ def build_engine(bundle: Bundle, config: EngineConfig, say: Callable[[str], None
         ConfigError: TensorRT builds for no such GPU, or batches are too small.
     """
     library = load_library(config.runtime)
-    artifact = bundle.artifact("onnxruntime", config.precision)
+    artifact, precision = engine_source(bundle, config.runtime, config.precision)
     path = bundle.artifact_path(artifact)
     gpu = None if config.sms else Gpu.find(config.device)
     edges = config.edges or default_edges(bundle.max_length)
@@ -90,7 +97,7 @@ def build_engine(bundle: Bundle, config: EngineConfig, say: Callable[[str], None
         onnx_sha256=artifact.files[artifact.file],
         flavour=config.runtime,
         version=library.version,
-        precision=config.precision,
+        precision=precision,
         sms=config.sms if gpu is None else (gpu.sm,),
         # An engine of TensorRT proper is timed on one GPU; others of its kind may run it badly.
         gpu=gpu.name if gpu and not library.flavour.ahead_of_time else None,
@@ -100,11 +107,23 @@ def build_engine(bundle: Bundle, config: EngineConfig, say: Callable[[str], None
     if (stored := stored_engine(key)) and _is_whole(stored):
         say(f"the engine is built already: {stored.path}")
         return stored
-    target = f"{gpu.name}" if gpu else ", ".join(f"sm{sm}" for sm in key.sms)
+    graph = (
+        _float_graph(bundle, path, config) if artifact.precision == "int8" else path.read_bytes()
+    )
+    target = gpu.name if gpu else ", ".join(f"sm{sm}" for sm in key.sms)
     say(f"building with {config.runtime} {library.version} for {target}")
     if gpu:
         gpu.use()
-    return store_engine(key, _Build(library, key, config.workspace_mib, gpu).run(path))
+    return store_engine(key, _Build(library, key, config.workspace_mib, gpu).run(graph, path.name))
+
+
+def why_not_here(stored: StoredEngine) -> str:
+    """Why no GPU of this machine can run an engine; empty if the first one can."""
+    try:
+        gpu = Gpu.find()
+    except BackendError as error:
+        return str(error)
+    return "" if stored.key.fits(gpu) else f"it is not for this GPU, sm{gpu.sm} ({gpu.name})"
 
 
 def _is_whole(stored: StoredEngine) -> bool:
@@ -113,6 +132,30 @@ def _is_whole(stored: StoredEngine) -> bool:
     except BackendError:
         return False
     return True
+
+
+def _float_graph(bundle: Bundle, path: Path, config: EngineConfig) -> bytes:
+    """An int8 graph in the precision of the engine."""
+    try:
+        import onnx
+
+        from nerx.export.batches import engine_batches
+        from nerx.export.dequantize import dequantize
+        from nerx.export.engine_gate import engine_sample
+        from nerx.export.precision import to_fp16
+    except ImportError as error:
+        raise ConfigError(
+            f"{bundle.name} holds int8 alone, and to dequantize it needs more than this "
+            f"environment has ({error}): run `pip install 'nerx-engine[export]'`"
+        ) from error
+    graph = dequantize(onnx.load(path))
+    if config.precision == "fp16":
+        sample = engine_sample(bundle, config.text).head(_PROBED_DOCUMENTS)
+        inputs = Signature(("input_ids", "attention_mask", "word_index"), ())
+        batches = engine_batches(bundle, sample, max(_PROBED_TOKENS, bundle.max_length))
+        graph = to_fp16(graph, [inputs.feed(batch) for batch, _ in batches])
+    data: bytes = graph.SerializeToString()
+    return data
 
 
 class _Build:
@@ -134,9 +177,9 @@ class _Build:
             self._config.set_memory_pool_limit(pool, workspace_mib * _MIB)
         self._config.clear_flag(module.BuilderFlag.TF32)  # fp32 means fp32
 
-    def run(self, path: Path) -> bytes:
-        """The engine of an ONNX file."""
-        self._parse(path)
+    def run(self, graph: bytes, name: str) -> bytes:
+        """The engine of an ONNX graph; its name is for messages."""
+        self._parse(graph, name)
         self._target()
         for profile in self._key.profiles:
             self._add_profile(profile)
@@ -149,19 +192,19 @@ class _Build:
             raise KeyboardInterrupt
         if plan is None:
             raise BackendError(
-                f"{self._key.flavour} cannot build {path.name}: {self._library.said()}; where it "
+                f"{self._key.flavour} cannot build {name}: {self._library.said()}; where it "
                 "lacks memory, give fewer --batch-tokens or a larger --workspace"
             )
         if cache is not None:
             cache.write_bytes(bytes(self._config.get_timing_cache().serialize()))
         return bytes(plan)
 
-    def _parse(self, path: Path) -> None:
+    def _parse(self, graph: bytes, name: str) -> None:
         parser: trt.OnnxParser = self._library.module.OnnxParser(self._network, self._library.log)
-        if not parser.parse_from_file(str(path)):
+        if not parser.parse(graph):
             reasons = [parser.get_error(number).desc() for number in range(parser.num_errors)]
             raise BackendError(
-                f"{self._key.flavour} cannot read {path}: {'; '.join(reasons) or 'no reason given'}"
+                f"{self._key.flavour} cannot read {name}: {'; '.join(reasons) or 'no reason given'}"
             )
         network = self._network
         ports = [network.get_input(number) for number in range(network.num_inputs)]
@@ -169,7 +212,7 @@ class _Build:
         found = {port.name: port.dtype.name for port in ports}
         if found != _PORTS:
             raise BundleError(
-                f"{path} has the inputs and outputs {_listed(found)}; expected {_listed(_PORTS)}: "
+                f"{name} has the inputs and outputs {_listed(found)}; expected {_listed(_PORTS)}: "
                 "export the model again"
             )
 

@@ -115,19 +115,35 @@ def _fastest(bundle: Bundle, precision: str) -> str:
 
 
 def _open_tensorrt(bundle: Bundle, flavour: str, precision: str, device: str) -> Backend:
-    artifact = _gpu_artifact(bundle, flavour, precision)
+    artifact, precision = engine_source(bundle, flavour, precision)
     from nerx.engine.backends.tensorrt import TensorRtBackend
 
+    folder = bundle.folder.resolve()
     return TensorRtBackend(
         artifact.files[artifact.file],
-        artifact.precision,
+        precision,
         flavour=flavour,
         device=device,
-        build=(
-            f"nerx export {bundle.folder.resolve()} --runtime {flavour} "
-            f"--precision {artifact.precision}"
-        ),
+        build=f"nerx export {folder} --runtime {flavour} --precision {precision}",
     )
+
+
+def engine_source(bundle: Bundle, flavour: str, precision: str = "auto") -> tuple[Artifact, str]:
+    """The artifact that an engine is built from, and the precision of the engine.
+
+    A bundle that holds int8 alone gives engines of its weights, dequantized.
+
+    Raises:
+        BackendError: there are no engines of that precision.
+        BundleError: the bundle holds no artifact that would do.
+    """
+    if precision == "int8":
+        raise BackendError(f"{flavour} engines are fp16 or fp32, not int8")
+    for choice in ("fp16", "fp32") if precision == "auto" else (precision,):
+        if artifact := bundle.find(flavour, choice):
+            return artifact, choice
+    wanted = "fp16" if precision == "auto" else precision
+    return bundle.find(flavour, "int8") or bundle.artifact(flavour, wanted), wanted
 
 
 def _gpu_artifact(bundle: Bundle, runtime: str, precision: str) -> Artifact:

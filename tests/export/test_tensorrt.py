@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 
 pytest.importorskip("tensorrt_rtx", reason="needs the extra tensorrt-rtx")
 pytest.importorskip("optimum")
@@ -20,13 +21,13 @@ from nerx.engine.backends.engine_cache import find_engine
 from nerx.engine.backends.profiles import make_profiles
 from nerx.engine.backends.select import open_backend
 from nerx.engine.bundle import Artifact, Bundle, file_hashes
+from nerx.engine.cli import cli
 from nerx.engine.errors import BackendError, BundleError, ConfigError
 from nerx.export import engine_gate, tensorrt
 from nerx.export.checkpoint import load_checkpoint
 from nerx.export.onnx import to_onnx
 from nerx.export.precision import to_fp16
-from nerx.export.sample import read_sample
-from nerx.export.tensorrt import EngineConfig, build_engine
+from nerx.export.tensorrt import EngineConfig, build_engine, why_not_here
 
 from ..engine.backends.fake_gpu import FakeCuda, fake_tensorrt
 from .conftest import LABELS, make_checkpoint
@@ -163,6 +164,62 @@ def test_ctrl_c_ends_a_build(bundle: Bundle, said, monkeypatch) -> None:
     monkeypatch.undo()
 
 
+def test_a_bundle_of_int8_alone(bundle: Bundle, tmp_path: Path, gold: Path, said) -> None:
+    pytest.importorskip("nncf")
+    from nerx.export.quantize import quantize
+
+    folder = shutil.copytree(bundle.folder, tmp_path / "copy")
+    int8 = quantize(onnx.load(folder / "model.fp32.onnx"), [FEED])
+    onnx.save(int8, folder / "model.int8.onnx")
+    files = file_hashes(folder, ["model.int8.onnx"])
+    held = (Artifact(format="onnx", precision="int8", files=files),)
+    bundle = replace(bundle, folder=folder, artifacts=held)
+    stored = build_engine(bundle, replace(RTX, text=str(gold)), said.append)
+    assert stored.key.precision == "fp16"
+    assert stored.key.onnx_sha256 == files["model.int8.onnx"]
+
+
+def test_the_command_builds_from_a_bundle(bundle: Bundle) -> None:
+    done = export(str(bundle.folder), "--sm", "86,89", "--batch-tokens", "128")
+    assert done.exit_code == 0, done.output
+    path = Path(done.stdout.strip())
+    assert path.is_file()
+    assert ".fp16.tensorrt-rtx-" in path.name
+    assert ".sm86+sm89." in path.name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_command_builds_from_a_checkpoint(kind: str, folders, gold: Path, tmp_path) -> None:
+    checkpoint = folders[kind].parent / "checkpoint"
+    words = ("-o", str(tmp_path / "out"), "--verify", str(gold), "--precision", "fp16")
+    done = export(str(checkpoint), *words, "--sm", "89", "--batch-tokens", "128")
+    assert done.exit_code == 0, done.output
+    assert "labels have not been compared: " in done.stderr  # no GPU here runs it
+    path = Path(done.stdout.split("\n")[-2])
+    assert path.is_file()
+    fp16 = Bundle.load(tmp_path / "out").artifact("tensorrt-rtx", "fp16")
+    assert path.name.startswith(f"{fp16.files['model.fp16.onnx'][:12]}.fp16.")
+
+
+def export(*words: str) -> Result:
+    command = ["export", *words, "--runtime", "tensorrt-rtx"]
+    return CliRunner().invoke(cli, command, catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--sm", "89", "--workspace", "9"), "need --runtime"),
+        (("--runtime", "tensorrt-rtx", "--sm", "ada"), "expected numbers such as 86,89"),
+        (("--runtime", "tensorrt-rtx"), "--output is needed"),
+    ],
+)
+def test_usage(words: tuple[str, ...], reason: str) -> None:
+    done = CliRunner().invoke(cli, ["export", "org/model", *words])
+    assert done.exit_code == 2
+    assert reason in done.output
+
+
 # --- refusals ----------------------------------------------------------------------------------
 
 
@@ -249,7 +306,8 @@ def ada(bundle: Bundle, monkeypatch) -> SimpleNamespace:
 
 def test_a_built_engine_is_found_run_and_gated(bundle: Bundle, ada, gold: Path, said) -> None:
     stored = build_engine(bundle, RTX, said.append)
-    parity = engine_gate.gate_engine(bundle, stored, read_sample(str(gold), "words"), said.append)
+    assert why_not_here(stored) == ""
+    parity = engine_gate.gate_engine(bundle, stored, str(gold))
     assert (parity.runtime, parity.precision, parity.agreement) == ("tensorrt-rtx", "fp16", 1.0)
     backend = open_backend(bundle, "tensorrt-rtx")
     assert (backend.name, backend.precision, backend.batch_tokens) == ("tensorrt-rtx", "fp16", 256)
@@ -267,14 +325,11 @@ def test_an_engine_with_other_labels_is_refused_and_removed(
         if "ArgMax" in node.op_type:
             node.op_type = "ArgMin"
     ada.graph = model.SerializeToString()
-    with pytest.raises(BundleError, match=r"tensorrt-rtx engine was refused: 0\.\d+% of words"):
-        engine_gate.gate_engine(bundle, stored, read_sample(str(gold), "words"), said.append)
+    with pytest.raises(BundleError, match=r"refused on tensorrt-rtx: 0\.\d+% of words agree"):
+        engine_gate.gate_engine(bundle, stored, str(gold))
     assert not list(stored.path.parent.iterdir())
 
 
-def test_without_its_gpu_an_engine_is_not_compared(bundle: Bundle, ada, gold: Path, said) -> None:
+def test_an_engine_for_another_gpu_cannot_be_compared(bundle: Bundle, ada, said) -> None:
     stored = build_engine(bundle, replace(RTX, sms=(120,)), said.append)
-    sample = read_sample(str(gold), "words")
-    assert engine_gate.gate_engine(bundle, stored, sample, said.append) is None
-    assert said[-1].endswith("not been compared: it is not for this GPU, sm89")
-    assert stored.path.exists()
+    assert why_not_here(stored) == "it is not for this GPU, sm89 (GPU 0)"

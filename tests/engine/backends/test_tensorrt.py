@@ -208,8 +208,19 @@ def test_a_bundle_opens_on_the_engine_of_its_best_graph(decoding_bundle, flavour
     assert (backend.precision, backend.device) == ("fp16", "cuda:0")
     batch = random_batch(0)
     assert_right(backend.run(batch), batch, weights)
-    with pytest.raises(BundleError, match=f"holds no int8 model for {flavour}"):
+    with pytest.raises(BackendError, match="engines are fp16 or fp32, not int8"):
         open_backend(bundle, flavour, "int8")
+    with pytest.raises(BundleError, match=f"holds no fp16 model for {flavour}"):
+        open_backend(decoding_bundle, flavour, "fp16")
+
+
+def test_a_bundle_of_int8_alone_runs_an_fp16_engine(decoding_bundle, flavour, weights) -> None:
+    [fp32] = decoding_bundle.artifacts
+    built(decoding_bundle, flavour, precision="fp16")
+    backend = open_backend(
+        replace(decoding_bundle, artifacts=(replace(fp32, precision="int8"),)), flavour
+    )
+    assert backend.precision == "fp16"
 
 
 # --- refusals ----------------------------------------------------------------------------------
