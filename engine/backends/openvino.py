@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openvino as ov
 
 from nerx.engine.backends.cores import usable_cores
@@ -41,6 +42,10 @@ class OpenVinoBackend:
             [name for port in self._model.outputs for name in port.get_names()],
         )
         self._local = threading.local()
+        # One call before there are threads: two first calls at once may wait for each other for
+        # ever, one for the GIL and the other for what OpenVINO sets up when it first meets NumPy.
+        one = np.zeros((1, 1), np.int64)
+        self.run(Batch(input_ids=one, attention_mask=one + 1, word_index=one[0]))
 
     def run(self, batch: Batch) -> Labels:
         """Labels the positions of a batch; see `Backend.run`."""

@@ -1,0 +1,419 @@
+"""`nerx tag` as its users meet it: processes, signals, pipes, full disks, exit codes, messages."""
+
+import gzip
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..conftest import write_mixed_inputs
+
+# A block of a few records, and a model that takes its time: what a large corpus is to a real one.
+PROGRAM = """
+import sys, time
+from nerx.engine import labelling, run
+from nerx.engine.cli import main
+
+block_bytes, seconds = int(sys.argv.pop(1)), float(sys.argv.pop(1))
+run.default_block_bytes = lambda device: block_bytes
+if seconds:
+    label = labelling.Labeller._run
+    labelling.Labeller._run = lambda self, batch: (time.sleep(seconds), label(self, batch))[1]
+main()
+"""
+
+
+class Nerx:
+    """Starts `nerx tag` with a small model."""
+
+    def __init__(self, model: Path) -> None:
+        self.model = str(model)
+
+    def words(self, *words: str, block_bytes: int = 2000, seconds: float = 0) -> list[str]:
+        program = [sys.executable, "-c", PROGRAM, str(block_bytes), str(seconds)]
+        return [*program, "tag", "-m", self.model, *words]
+
+    def __call__(self, *words: str, **options: Any) -> "subprocess.CompletedProcess[bytes]":
+        done = subprocess.run(self.words(*words, **options), capture_output=True, timeout=100)
+        assert b"Traceback" not in done.stderr, done.stderr.decode()
+        return done
+
+    def start(self, *words: str, stdin: Any = None, **options: Any) -> "subprocess.Popen[bytes]":
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            self.words(*words, **options), stdin=stdin, stdout=pipe, stderr=pipe
+        )
+
+
+@pytest.fixture(scope="module")
+def nerx(ner_folder: Path) -> Nerx:
+    return Nerx(ner_folder)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    path = tmp_path / "in.txt"
+    path.write_bytes(b"Paris and Berlin\n" * 3000)
+    return str(path)
+
+
+def journal_lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def wait_for(path: Path, lines: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 60
+    while journal_lines(path) < lines and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+# --- exit codes and messages -------------------------------------------------------------------
+
+
+def test_exit_codes_and_what_is_said(nerx: Nerx, tmp_path: Path, source: str) -> None:
+    out, bad = str(tmp_path / "out"), str(tmp_path / "bad")
+    done = nerx(source, "-o", out)
+    assert done.returncode == 0
+    assert done.stdout == b""
+    assert done.stderr.startswith(b"3,000 records, 9,000 words, ")
+
+    exists = nerx(source, "-o", out)
+    assert (exists.returncode, exists.stderr.count(b"\n")) == (2, 1)
+    assert b"out exists; name another file or overwrite it with --force" in exists.stderr
+
+    Path(source).write_bytes(b"Paris\n\xff\n")
+    rejected = nerx(source, "-o", out, "--force", "--on-error", "skip", "--rejects", bad)
+    assert rejected.returncode == 1
+    assert b"1 records" in rejected.stderr
+    assert b"1 rejected, see " + bad.encode() in rejected.stderr
+
+    fatal = nerx(source, "-o", out, "--force")
+    assert fatal.returncode == 3
+    assert f"error: {source}:2: not UTF-8: byte 0xff".encode() in fatal.stderr
+    missing = nerx(str(tmp_path / "missing.txt"))
+    assert (missing.returncode, missing.stderr) == (
+        3,
+        f"error: {tmp_path}/missing.txt: no such file\n".encode(),
+    )
+
+
+def test_a_pattern_names_files_in_order(nerx: Nerx, tmp_path: Path) -> None:
+    for name in ("b.txt", "a.txt", "c.txt"):
+        (tmp_path / name).write_text(name[0] + "\n")
+    done = nerx(str(tmp_path / "*.txt"), "--quiet")
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["a", "b", "c"]
+    assert done.stderr == b""
+    nothing = nerx(str(tmp_path / "*.jsonl"))
+    assert (nothing.returncode, b"matches no file" in nothing.stderr) == (3, True)
+
+
+def test_statistics_are_written(nerx: Nerx, tmp_path: Path, source: str) -> None:
+    stats = tmp_path / "stats.json"
+    assert nerx(source, "-o", str(tmp_path / "out"), "--stats", str(stats)).returncode == 0
+    assert json.loads(stats.read_text())["records"] == 3000
+
+
+# --- pipes -------------------------------------------------------------------------------------
+
+
+def test_a_reader_that_has_enough_ends_the_run_quietly(nerx: Nerx, source: str) -> None:
+    process = nerx.start(source, seconds=0.01)
+    assert process.stdout
+    assert process.stderr
+    assert process.stdout.readline().startswith(b'{"text":"Paris and Berlin"')
+    process.stdout.close()
+    assert process.wait(30) == 0
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+def test_a_quiet_pipe_is_answered_at_once_and_a_dripping_one_soon(nerx: Nerx) -> None:
+    process = nerx.start("-", "--quiet", stdin=subprocess.PIPE, block_bytes=1 << 18)
+    assert process.stdin
+    assert process.stdout
+
+    def ask(text: bytes) -> float:
+        assert process.stdin
+        assert process.stdout
+        began = time.monotonic()
+        process.stdin.write(text)
+        process.stdin.flush()
+        assert b"Paris" in process.stdout.readline()
+        return time.monotonic() - began
+
+    ask(b"Paris\n")  # the model is loaded by now
+    assert min(ask(b"Paris\n") for _ in range(5)) < 0.5
+    for _ in range(60):  # never quiet for as long as it takes to be called quiet
+        process.stdin.write(b"Paris\n")
+        process.stdin.flush()
+        time.sleep(0.02)
+    os.set_blocking(process.stdout.fileno(), False)
+    time.sleep(0.5)
+    assert (process.stdout.read() or b"").count(b"\n") > 20
+    process.stdin.close()
+    assert process.wait(30) == 0
+    process.stdout.close()
+    if process.stderr:
+        process.stderr.close()
+
+
+# --- interrupts --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "seconds"),
+    [
+        (signal.SIGINT, [], 0.05),
+        (signal.SIGTERM, ["--workers", "2"], 0.05),
+        (signal.SIGTERM, [], 60.0),  # a batch that never ends
+    ],
+)
+def test_an_interrupt_ends_in_five_seconds_and_is_resumed(
+    nerx: Nerx, tmp_path: Path, source: str, number: int, words: list[str], seconds: float
+) -> None:
+    out = tmp_path / "out"
+    process = nerx.start(source, "-o", str(out), *words, seconds=seconds)
+    wait_for(tmp_path / "out.journal", 1 if seconds > 1 else 3, process)
+    time.sleep(0.5)
+    began = time.monotonic()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert time.monotonic() - began < 5
+    assert process.returncode == 130
+    assert b"the same command with --resume goes on" in said
+    assert b"Traceback" not in said
+    assert nerx(source, "-o", str(out), *words, "--resume").returncode == 0
+    assert out.read_bytes() == nerx(source).stdout
+
+
+def test_an_interrupt_of_the_whole_group_reaches_workers_that_still_start(
+    nerx: Nerx, tmp_path: Path, source: str
+) -> None:
+    process = subprocess.Popen(
+        nerx.words(source, "-o", str(tmp_path / "out"), "--workers", "2"),
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    wait_for(tmp_path / "out.journal", 1, process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Traceback" not in said
+
+
+def children(process: "subprocess.Popen[bytes]") -> list[int]:
+    """The worker processes of a run."""
+    found = []
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(int(child))
+    return found
+
+
+def test_a_killed_worker_ends_the_run_and_it_is_resumed(
+    nerx: Nerx, tmp_path: Path, source: str
+) -> None:
+    words = (source, "-o", str(tmp_path / "out"), "--workers", "2")
+    process = nerx.start(*words, seconds=0.05)
+    wait_for(tmp_path / "out.journal", 3, process)
+    [victim, *_] = children(process)
+    began = time.monotonic()
+    os.kill(victim, signal.SIGKILL)
+    _, said = process.communicate(timeout=30)
+    assert time.monotonic() - began < 5
+    assert process.returncode == 3
+    assert b"a worker died" in said
+    assert f"{source}, lines ".encode() in said
+    assert nerx(*words, "--resume").returncode == 0
+    assert (tmp_path / "out").read_bytes() == nerx(source).stdout
+
+
+def test_workers_end_with_a_run_that_is_killed_or_stuck(
+    nerx: Nerx, tmp_path: Path, source: str
+) -> None:
+    words = (source, "-o", str(tmp_path / "out"), "--workers", "2", "--force")
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        process = nerx.start(*words, seconds=0.05)
+        wait_for(tmp_path / "out.journal", 3, process)
+        workers = children(process)
+        assert len(workers) == 2
+        if number == signal.SIGTERM:
+            os.kill(workers[0], signal.SIGSTOP)
+        began = time.monotonic()
+        process.send_signal(number)
+        process.communicate(timeout=30)
+        while any(is_alive(worker) for worker in workers):
+            time.sleep(0.01)
+            assert time.monotonic() - began < 5
+        (tmp_path / "out.journal").unlink()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+# --- kills and full disks ----------------------------------------------------------------------
+
+
+def killed_and_resumed(nerx: Nerx, folder: Path, kills: int, *words: str) -> None:
+    """Kills a run at random moments, each time resumed, and compares it to an unbroken one."""
+    chance = random.Random(kills)
+    (folder / "in").mkdir()
+    paths, records, bad = write_mixed_inputs(folder / "in", records=90 * kills)
+    for name in ("whole", "killed"):
+        (folder / name).mkdir()
+
+    def options(name: str) -> list[str]:
+        place, rejects = str(folder / name / "out.zst"), str(folder / name / "bad.jsonl.gz")
+        return [*paths, "-o", place, "--on-error", "skip", "--rejects", rejects, *words]
+
+    whole = nerx(*options("whole"), "--stats", str(folder / "whole.json"))
+    assert whole.returncode == 1
+    journal, part = folder / "killed" / "out.zst.journal", folder / "killed" / "out.zst.part"
+    sizes: list[int] = []
+    done = 0
+    while done < kills:
+        resume = ["--resume"] if journal_lines(journal) else ["--force"]
+        process = nerx.start(*options("killed"), *resume, seconds=0.002)
+        at = journal_lines(journal)
+        wait_for(journal, max(at, 1) + chance.randrange(1, 6), process)
+        time.sleep(chance.random() * 0.05)
+        assert process.poll() is None, "the run ended before it was killed often enough"
+        process.kill()
+        process.communicate()
+        done += 1
+        rows = [json.loads(line) for line in journal.read_bytes().split(b"\n")[1:-1]]
+        sizes = [row["output_bytes"] for row in rows]
+        assert sizes == sorted(sizes)
+        # What was written and has no line in the journal is one block at most.
+        assert part.stat().st_size - sizes[-1] <= 2000
+        reads = [row["records"] + row["rejected"] for row in rows]
+        assert reads == sorted(set(reads)), "a block that was done is done again"
+    last = nerx(*options("killed"), "--resume", "--stats", str(folder / "killed.json"))
+    assert last.returncode == 1
+    for name in ("out.zst", "bad.jsonl.gz"):
+        assert (folder / "killed" / name).read_bytes() == (folder / "whole" / name).read_bytes()
+    counts = ("read", "records", "rejected", "words", "spans")
+    stats = [json.loads((folder / f"{name}.json").read_text()) for name in ("whole", "killed")]
+    assert [stats[0][key] for key in counts] == [stats[1][key] for key in counts]
+    assert stats[0]["read"] == records
+    assert stats[0]["rejected"] == bad
+    assert sorted(os.listdir(folder / "killed")) == ["bad.jsonl.gz", "out.zst"]
+
+
+def test_kills_change_no_byte(nerx: Nerx, tmp_path: Path) -> None:
+    killed_and_resumed(nerx, tmp_path, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [[], ["--workers", "2"]], ids=["a thread", "processes"])
+def test_fifty_kills_change_no_byte(nerx: Nerx, tmp_path: Path, words: list[str]) -> None:
+    killed_and_resumed(nerx, tmp_path, 50, *words)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs the right to mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_an_error_that_can_be_resumed(
+    nerx: Nerx, small_disk: Path, source: str
+) -> None:
+    ballast, out = small_disk / "ballast", small_disk / "out"
+    ballast.write_bytes(b"x" * 1_900_000)
+    words = (source, "-o", str(out))
+    full = nerx(*words)
+    assert full.returncode == 3
+    assert b"cannot be written: No space left on device" in full.stderr
+    assert b"with --resume goes on" in full.stderr
+    ballast.unlink()
+    assert nerx(*words, "--resume").returncode == 0
+    assert out.read_bytes() == nerx(source).stdout
+
+
+# --- hostile inputs ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "code", "records"),
+    [
+        ("empty.txt", b"", 0, 0),
+        ("lines.txt", b"\n" * 10_000, 0, 10_000),
+        ("lines.jsonl", b"\n" * 10_000, 0, 0),
+        ("lines.conll", b"\n" * 10_000, 0, 1),
+        ("unended.txt", b"Paris\nLima", 0, 2),
+        ("crlf.txt", b"Paris\r\nLima\r\n", 0, 2),
+        ("bom.jsonl", b'\xef\xbb\xbf{"text": "Paris"}\n', 0, 1),
+        ("members.txt.gz", gzip.compress(b"Paris\nLi") + gzip.compress(b"ma\nOslo\n"), 0, 3),
+        ("cut.txt.gz", gzip.compress(b"Paris\n" * 9)[:-9], 3, None),
+    ],
+)
+def test_hostile_inputs(
+    nerx: Nerx, tmp_path: Path, name: str, data: bytes, code: int, records: int | None
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    done = nerx(str(tmp_path / name), "--to", "jsonl", "--quiet")
+    assert done.returncode == code, done.stderr.decode()
+    if records is None:
+        assert name.encode() in done.stderr
+        assert b"cut short" in done.stderr
+    else:
+        assert done.stdout.count(b"\n") == records
+
+
+def feed(process: "subprocess.Popen[bytes]", piece: bytes, times: int) -> None:
+    assert process.stdin
+    for _ in range(times):
+        process.stdin.write(piece)
+    process.stdin.write(b"\nParis\n")
+    process.communicate(timeout=500)
+
+
+@pytest.mark.parametrize("mebibytes", [60, pytest.param(1024, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("packed", [False, True], ids=["a line", "a gzip bomb"])
+def test_a_record_that_is_far_too_long_takes_no_memory(
+    nerx: Nerx, tmp_path: Path, mebibytes: int, packed: bool
+) -> None:
+    stats, bad = tmp_path / "stats", str(tmp_path / "bad")
+    options = ("--on-error", "skip", "--rejects", bad, "--stats", str(stats), "--quiet")
+    output = ("-o", str(tmp_path / "out"))
+    if packed:
+        bomb = tmp_path / "bomb.txt.gz"
+        with gzip.open(bomb, "wb", compresslevel=1) as file:
+            for _ in range(mebibytes):
+                file.write(b"\0" * (1 << 20))
+            file.write(b"\nParis\n")
+        process = nerx.start(str(bomb), *output, *options)
+        process.communicate(timeout=500)
+    else:
+        process = nerx.start("-", *output, *options, stdin=subprocess.PIPE)
+        feed(process, b"x" * (1 << 20), mebibytes)
+    assert process.returncode == 1
+    found = json.loads(stats.read_text())
+    assert (found["records"], found["rejected"]) == (1, 1)
+    [reject] = Path(bad).read_text().splitlines()
+    assert f"the record has {mebibytes << 20:,}" in reject.replace(
+        f"{(mebibytes << 20) + 1:,}", f"{mebibytes << 20:,}"
+    )
+    assert found["peak_memory_mb"] < 400
