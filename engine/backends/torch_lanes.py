@@ -92,6 +92,7 @@ class Lanes:
         self._lock = threading.Lock()  # graphs share their memory: one at a time
         self._graphs: dict[Shape, _Graph] = {}
         self._pool = torch.cuda.graph_pool_handle()
+        self._graph_stream = torch.cuda.Stream(encoder.device)  # memory is shared within a stream
         size = encoder.width // encoder.config.heads
         self._recordable = has_flash_attention(encoder.device, encoder.dtype, size)
         # Half-precision sums of partial products would not be those of float32.
@@ -101,11 +102,11 @@ class Lanes:
 
     def __call__(self, packed: PackedBatch) -> Computed:
         """Labels a batch; waits until it is done."""
-        with torch.cuda.device(self._encoder.device), torch.cuda.stream(self._stream()):
-            if self._recordable and len(packed.ids) <= _GRAPH_TOKENS:
-                with self._lock:
-                    if graph := self._graph(_rounded(packed)):
-                        return graph(packed)
+        if self._recordable and len(packed.ids) <= _GRAPH_TOKENS:
+            with self._lock, torch.cuda.stream(self._graph_stream):
+                if graph := self._graph(_rounded(packed)):
+                    return graph(packed)
+        with torch.cuda.stream(self._stream()):
             buffer, shape = flatten(packed)
             inputs = (
                 torch.from_numpy(buffer).pin_memory().to(self._encoder.device, non_blocking=True)

@@ -1,7 +1,6 @@
 """The torch backend labels as transformers does; here on a CPU, in tests/gpu on a GPU."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,8 @@ torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
 pytest.importorskip("transformers")
 
+from nerx.engine.backends import torch_lanes  # noqa: E402
+from nerx.engine.backends.packing import pack  # noqa: E402
 from nerx.engine.backends.select import open_backend  # noqa: E402
 from nerx.engine.backends.torch import TorchBackend  # noqa: E402
 from nerx.engine.backends.weights import load_weights, save_weights  # noqa: E402
@@ -25,14 +26,7 @@ from tests.engine.backends.torch_models import (  # noqa: E402
 )
 from tests.kernels.models import LONGEST, VOCABULARY, classifier  # noqa: E402
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors gain nothing from more, and wait for each other where others compute too."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module", params=["bert", "albert"])
@@ -175,3 +169,27 @@ def test_a_gpu_that_is_not_there_is_named(tmp_path: Path, model) -> None:
     logits = expected_logits(model, batch)
     labels = open_backend(bundle, "torch", device="cpu").run(batch)
     np.testing.assert_array_equal(labels.label_ids, logits.argmax(axis=1))
+
+
+@pytest.mark.parametrize("lengths", [[9, 9, 7, 2, 1], [LONGEST], [1], [3] * 17])
+def test_a_batch_filled_up_to_a_recorded_shape_keeps_its_labels(model, lengths) -> None:
+    encoder = backend_of(model)._encoder
+    packed = pack(random_batch(5, lengths))
+    shape = torch_lanes._rounded(packed)
+    assert shape.subwords >= len(packed.ids)
+    assert shape.sequences >= len(lengths)
+    buffer, _ = torch_lanes.flatten(packed, shape)
+    filled = torch_lanes._decode(encoder, torch.from_numpy(buffer), shape)
+    for part, whole in zip(filled, torch_lanes.compute(encoder, packed), strict=True):
+        torch.testing.assert_close(part[: len(whole)], whole)
+
+
+def test_few_shapes_serve_all_small_batches() -> None:
+    shapes = set()
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        lengths = random.integers(1, LONGEST + 1, random.integers(1, 60))
+        packed = pack(random_batch(seed, lengths.tolist()))
+        if len(packed.word_rows):
+            shapes.add(torch_lanes._rounded(packed))
+    assert len(shapes) <= 32
