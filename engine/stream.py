@@ -43,10 +43,7 @@ def default_block_bytes(device: str) -> int:
 
 
 def label_stream(
-    blocks: Iterator[InputBlock],
-    workers: Workers,
-    labeller: Labeller,
-    block_bytes: int,
+    blocks: Iterator[InputBlock], workers: Workers, labeller: Labeller, block_bytes: int
 ) -> Iterator[tuple[InputBlock, FinishedBlock]]:
     """Labels the blocks of a run in order.
 
@@ -56,41 +53,15 @@ def label_stream(
         NerxError: a worker or the model failed; the message names the records.
         InputError: the input cannot be read; all blocks before that are labelled first.
     """
-    clock = labeller.clock
-    most = workers.count + _RUNNING + 1
-    opening: deque[tuple[InputBlock, Future[EncodedBlock]]] = deque()
-    running: deque[tuple[InputBlock, PendingBlock]] = deque()
-    closing: deque[tuple[InputBlock, Future[FinishedBlock]]] = deque()
+    flow = _Flow(workers, labeller, block_bytes)
     unread: NerxError | None = None
-    with _Ahead(blocks, clock) as ahead:
+    with _Ahead(blocks, labeller.clock) as ahead:
         coming: Future[InputBlock | None] | None = ahead.next()
-        while coming or opening or running or closing:
-            stages = (*opening, *running, *closing)
-            held = sum(len(item.block.data) for item, _ in stages)
-            full = len(stages) >= most or held >= most * block_bytes
-            reading = None if full else coming
-            startable = opening[0][1] if opening and len(running) < _RUNNING else None
-            last = running[0][1].last if running else None
-            ending = closing[0][1] if closing else None
-            if not (running and last is None):  # a block without words is labelled at once
-                heads: list[Future[Any] | None] = [reading, startable, last, ending]
-                with clock.measure(_awaited(last, opening or closing)):
-                    wait([future for future in heads if future], None, FIRST_COMPLETED)
-            if ending and ending.done():
-                item, _ = closing.popleft()
-                with _naming(item):
-                    finished = ending.result()
-                yield item, finished
-            elif running and (last is None or last.done()):
-                item, pending = running.popleft()
-                with _naming(item), clock.measure("label"):
-                    labels = labeller.finish(pending)
-                with _naming(item):
-                    closing.append((item, workers.close(item.number, labels)))
-            elif startable and startable.done():
-                item, _ = opening.popleft()
-                with _naming(item), clock.measure("batch"):
-                    running.append((item, labeller.start(startable.result())))
+        while coming or flow.busy:
+            reading = None if flow.full else coming
+            flow.wait(reading)
+            if finished := flow.step():
+                yield finished
             elif reading and reading.done():
                 try:
                     arrived = reading.result()
@@ -98,18 +69,75 @@ def label_stream(
                     arrived, unread = None, error
                 coming = ahead.next() if arrived else None
                 if arrived:
-                    with _naming(arrived):
-                        opened = workers.open(arrived.number, arrived.kind, arrived.block)
-                    opening.append((arrived, opened))
+                    flow.open(arrived)
     if unread:
         raise unread
 
 
-def _awaited(running: object, with_workers: object) -> str:
-    """The slowest thing that a wait is for: the model if it has work, then workers, then input."""
-    if running:
-        return "model"
-    return "workers" if with_workers else "input"
+class _Flow:
+    """The blocks in flight: with a worker, with the backend, with a worker again."""
+
+    def __init__(self, workers: Workers, labeller: Labeller, block_bytes: int) -> None:
+        self._workers = workers
+        self._labeller = labeller
+        self._most = workers.count + _RUNNING + 1
+        self._most_bytes = self._most * block_bytes
+        self._opening: deque[tuple[InputBlock, Future[EncodedBlock]]] = deque()
+        self._running: deque[tuple[InputBlock, PendingBlock]] = deque()
+        self._closing: deque[tuple[InputBlock, Future[FinishedBlock]]] = deque()
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._opening or self._running or self._closing)
+
+    @property
+    def full(self) -> bool:
+        held = [item for item, _ in (*self._opening, *self._running, *self._closing)]
+        size = sum(len(item.block.data) for item in held)
+        return len(held) >= self._most or size >= self._most_bytes
+
+    def wait(self, reading: Future[Any] | None) -> None:
+        """Waits until there is something to do: a step, or a block that has been read."""
+        heads: list[Future[Any]] = [reading] if reading else []
+        if self._opening and len(self._running) < _RUNNING:
+            heads.append(self._opening[0][1])
+        if self._closing:
+            heads.append(self._closing[0][1])
+        awaited = "workers" if self._opening or self._closing else "input"
+        if self._running:
+            awaited, last = "model", self._running[0][1].last
+            if last is None:  # a block without words is labelled at once
+                return
+            heads.append(last)
+        with self._labeller.clock.measure(awaited):
+            wait(heads, None, FIRST_COMPLETED)
+
+    def open(self, item: InputBlock) -> None:
+        """Hands a block to a worker."""
+        with _naming(item):
+            self._opening.append((item, self._workers.open(item.number, item.kind, item.block)))
+
+    def step(self) -> tuple[InputBlock, FinishedBlock] | None:
+        """Takes one block a step further where one is ready; returns it if that was the last."""
+        if self._closing and self._closing[0][1].done():
+            item, ending = self._closing.popleft()
+            with _naming(item):
+                return item, ending.result()
+        if self._running and _is_done(self._running[0][1].last):
+            item, pending = self._running.popleft()
+            with _naming(item), self._labeller.clock.measure("label"):
+                labels = self._labeller.finish(pending)
+            with _naming(item):
+                self._closing.append((item, self._workers.close(item.number, labels)))
+        elif self._opening and len(self._running) < _RUNNING and self._opening[0][1].done():
+            item, opened = self._opening.popleft()
+            with _naming(item), self._labeller.clock.measure("batch"):
+                self._running.append((item, self._labeller.start(opened.result())))
+        return None
+
+
+def _is_done(future: Future[Any] | None) -> bool:
+    return future is None or future.done()
 
 
 @contextmanager
