@@ -32,6 +32,28 @@ check: .venv/.dev
 	@mkdir -p .types && ln -sfn .. .types/nerx  # mypy finds nerx.engine in engine/ through this link
 	MYPYPATH=.types $(BIN)/mypy
 
+bench: .venv/.bench
+	$(BIN)/nerx bench
+
+# Trains both built-in models anew and makes bundles of them under models/; about 70 minutes on two cores.
+# SHARED holds the encoders and corpora: docs/finetune.md says what they are and how the encoders are made.
+SHARED ?= ../shared
+DATA := $(SHARED)/data
+GSD := $(DATA)/ud_zh_gsd
+GSD_SIMPLIFIED := $(DATA)/ud_zh_gsdsimp
+
+models: .venv/.dev
+	@test -d $(SHARED)/encoders || { echo "no encoders in $(SHARED); give their folder as SHARED=" >&2; exit 2; }
+	$(BIN)/nerx finetune nerx-en --base $(SHARED)/encoders/e5-small-en -o models/en \
+	  --train $(DATA)/conll2003/train.conll --dev $(DATA)/conll2003/dev.conll
+	$(BIN)/nerx finetune nerx-zh --base $(SHARED)/encoders/e5-small-zh-char -o models/zh \
+	  --train $(GSD)/train.txt --train $(GSD_SIMPLIFIED)/train_opencc_derived.txt \
+	  --dev $(GSD)/dev.txt --dev $(GSD_SIMPLIFIED)/dev.txt
+	$(BIN)/nerx export ./models/en --precision int8 --name en -o models/en-bundle \
+	  --verify $(DATA)/conll2003/dev.conll --calibration $(DATA)/conll2003/train.conll
+	$(BIN)/nerx export ./models/zh --precision int8 --name zh -o models/zh-bundle \
+	  --verify $(GSD)/dev.txt --calibration $(GSD)/train.txt
+
 clean:
 	rm -rf .venv .types build dist *.egg-info
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -42,6 +64,6 @@ clean:
 	$(INSTALL) --editable .
 	@touch $@
 
-.venv/.dev: .venv/.base
-	$(INSTALL) --editable '.[dev]'
+.venv/.dev .venv/.bench: .venv/.base
+	$(INSTALL) --editable '.[$(@:.venv/.%=%)]'
 	@touch $@
