@@ -103,7 +103,7 @@ def test_imports_point_one_way(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_engine_touches_torch_in_backends_only(path):
-    # and in the benchmark's peers, which are other people's libraries; in a command once it is called
+    # ... and in the peers of the benchmark, and in commands once they are called
     folder = path.parent.name
     if path.is_relative_to(ROOT / "engine") and folder not in {"backends", "peers"}:
         found = imports(path, inside_functions=folder != "commands")
