@@ -1,6 +1,6 @@
 """Dev data as the Trainer takes it, and the scores of a model on it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +21,7 @@ from nerx.engine.schemes import Scheme
 from nerx.engine.scoring import Scores
 from nerx.finetune.align import encode
 from nerx.finetune.base import load_tokenizer
-from nerx.finetune.data import Corpus, read_corpus
+from nerx.finetune.data import Corpus
 from nerx.finetune.metrics import as_dict, score_rows
 from nerx.finetune.recipes import Recipe
 
@@ -35,16 +35,8 @@ class Rows:
     sentence_of_row: np.ndarray  # (rows,)
 
     @classmethod
-    def read(
-        cls,
-        sources: Sequence[str],
-        split: str,
-        recipe: Recipe,
-        tokenizer: PreTrainedTokenizerFast,
-        length: int,
-    ) -> "Rows":
-        corpus = read_corpus(sources, split, recipe.labels)
-        rows, sentence_of_row = encode(corpus.words, corpus.labels, tokenizer, length)
+    def of(cls, corpus: Corpus, tokenizer: PreTrainedTokenizerFast, max_length: int) -> "Rows":
+        rows, sentence_of_row = encode(corpus.words, corpus.labels, tokenizer, max_length)
         return cls(corpus=corpus, rows=rows, sentence_of_row=np.array(sentence_of_row))
 
     def by_length(self) -> "Rows":

@@ -22,6 +22,7 @@ from transformers import (
 from nerx.engine.errors import BackendError, ConfigError
 from nerx.finetune.base import load_model, load_tokenizer, window_length
 from nerx.finetune.card import write_card
+from nerx.finetune.data import read_corpus
 from nerx.finetune.evaluate import Rows, evaluate_folder, metrics_of
 from nerx.finetune.recipes import Run
 from nerx.finetune.report import report_of
@@ -39,12 +40,14 @@ def finetune(run: Run, *, force: bool = False) -> dict[str, Any]:
     """
     if run.output.exists() and not force:
         raise ConfigError(f"{run.output} exists; give another -o, or --force to replace it")
+    train_corpus = read_corpus(run.train, "train", run.recipe.labels)
+    dev_corpus = read_corpus(run.dev, "dev", run.recipe.labels)
     set_seed(run.recipe.seed)
     tokenizer = load_tokenizer(run.base)
     model = load_model(run.recipe, run.base)
-    length = window_length(tokenizer, model)
-    train = Rows.read(run.train, "train", run.recipe, tokenizer, length)
-    dev = Rows.read(run.dev, "dev", run.recipe, tokenizer, length)
+    max_length = window_length(tokenizer, model)
+    train = Rows.of(train_corpus, tokenizer, max_length)
+    dev = Rows.of(dev_corpus, tokenizer, max_length)
     if run.recipe.group_by_length:
         dev = dev.by_length()
     _open_work_folder(run, train, dev, model, force)

@@ -1,5 +1,6 @@
 """`nerx finetune`: trains a token classifier as a recipe says."""
 
+import logging
 from pathlib import Path
 
 import click
@@ -59,6 +60,7 @@ def command(
         raise ConfigError(
             f"nerx finetune needs {error.name}: pip install 'nerx-engine[finetune]'"
         ) from error
+    _quiet_libraries()
     chosen = override(find_recipe(recipe), overrides)
     run = Run(
         recipe=chosen,
@@ -74,6 +76,12 @@ def command(
         f"{output}: dev precision {scores['precision']:.4f}, recall {scores['recall']:.4f}, "
         f"F1 {scores['f1']:.4f}, accuracy {scores['accuracy']:.4f}"
     )
+
+
+def _quiet_libraries() -> None:
+    """Leaves stderr to the progress; what matters of their warnings comes as an error of nerx."""
+    for name in ("transformers", "huggingface_hub"):  # after their import, which sets a level
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _name_and_value(setting: str) -> tuple[str, str]:
