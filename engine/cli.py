@@ -15,6 +15,7 @@ REJECTED, USAGE, FATAL, INTERRUPTED = 1, 2, 3, 130  # exit codes
 _COMMANDS = {
     "tag": ("tag", "Label a corpus: entities, or words of Chinese text."),
     "eval": ("evaluate", "Score a model on gold data."),
+    "bench": ("bench", "Measure speed, beside other libraries and the machine's limit."),
     "export": ("export", "Turn a model into a bundle that the runtimes load."),
     "finetune": ("finetune", "Train the reference models and the built-in ones."),
     "info": ("info", "Show what this machine can run and which models are built in."),

@@ -1,9 +1,11 @@
-"""How many processor cores this process may use."""
+"""The processor: its name, and how many cores of it this process may use."""
 
 import os
+import platform
 from pathlib import Path
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_CPUINFO = Path("/proc/cpuinfo")
 
 
 def usable_cores() -> int:
@@ -19,3 +21,10 @@ def _quota() -> int:
         return max(1, int(granted) // int(period))
     except (OSError, ValueError):  # no control group, or "max"
         return 1 << 16
+
+
+def processor_name() -> str:
+    """The processor's name where Linux tells it, else the architecture's."""
+    lines = _CPUINFO.read_text("utf-8").split("\n") if _CPUINFO.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

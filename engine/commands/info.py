@@ -1,12 +1,10 @@
 """`nerx info`: what this machine can run."""
 
 import os
-import platform
-from pathlib import Path
 
 import click
 
-from nerx.engine.backends.cores import usable_cores
+from nerx.engine.backends.cores import processor_name, usable_cores
 from nerx.engine.backends.select import RUNTIMES, installed_runtimes
 from nerx.engine.bundle import Bundle, builtin_names
 
@@ -14,7 +12,7 @@ from nerx.engine.bundle import Bundle, builtin_names
 @click.command("info")
 def command() -> None:
     """Show runtimes, devices and built-in models."""
-    click.echo(f"machine   {_processor()}, {usable_cores()} of {os.cpu_count()} cores usable")
+    click.echo(f"machine   {processor_name()}, {usable_cores()} of {os.cpu_count()} cores usable")
     found = installed_runtimes()
     for name in RUNTIMES:
         state = found.get(name, f"not installed: pip install {name}")
@@ -30,11 +28,3 @@ def _describe(bundle: Bundle) -> str:
         f"{bundle.name:4}{bundle.card.get('task', '')}; {bundle.size_bytes / 1e6:.0f} MB,"
         f" {precisions}; {bundle.source.get('licence', 'licence unknown')}; {scores}"
     )
-
-
-def _processor() -> str:
-    """The processor's name where Linux tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text("utf-8").split("\n") if cpuinfo.is_file() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())

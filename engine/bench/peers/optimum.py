@@ -1,0 +1,20 @@
+"""optimum's pipeline on ONNX Runtime, with its own export of the checkpoint."""
+
+from importlib.metadata import version
+
+from nerx.engine.bench.driver import Driver, Task
+from nerx.engine.bench.peers.pipelines import PipelineDriver
+
+
+def open_driver(task: Task) -> Driver:
+    """Exports a checkpoint to ONNX in fp32, and loads that."""
+    from optimum.onnxruntime import ORTModelForTokenClassification
+    from transformers import AutoTokenizer, pipeline
+
+    model = ORTModelForTokenClassification.from_pretrained(task.model, export=True)
+    tokenizer = AutoTokenizer.from_pretrained(task.model)
+    classifier = pipeline(
+        "token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="first"
+    )
+    facts = {"version": version("optimum-onnx"), "onnxruntime": version("onnxruntime")}
+    return PipelineDriver(classifier, task.joint, facts | {"device": str(model.device)})

@@ -1,0 +1,20 @@
+"""The `transformers` pipeline on PyTorch."""
+
+from importlib.metadata import version
+
+from nerx.engine.bench.driver import Driver, Task
+from nerx.engine.bench.peers.pipelines import PipelineDriver
+
+
+def open_driver(task: Task) -> Driver:
+    """Loads a checkpoint, in fp32."""
+    import torch
+    from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
+
+    model = AutoModelForTokenClassification.from_pretrained(task.model, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(task.model)
+    classifier = pipeline(
+        "token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="first"
+    )
+    facts = {"version": version("transformers"), "torch": version("torch")}
+    return PipelineDriver(classifier, task.joint, facts | {"device": str(classifier.device)})

@@ -1,0 +1,156 @@
+"""`nerx bench`: how fast, against whom, how far from the machine's limit."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nerx.engine.backends.select import RUNTIMES
+from nerx.engine.bench.limit import read_products
+from nerx.engine.bench.measure import Measurement, measure
+from nerx.engine.bench.plot import plot
+from nerx.engine.bench.regression import compare_results
+from nerx.engine.bench.report import fp16_note, report, report_changes, report_scaling
+from nerx.engine.bench.results import collect, read_results
+from nerx.engine.bench.sample import builtin_sample, read_sample, subword_lengths
+from nerx.engine.bench.scaling import scale
+from nerx.engine.bench.systems import PEERS, limits, own_systems, peer_systems
+from nerx.engine.bundle import Bundle, builtin_names
+from nerx.engine.errors import BundleError, ConfigError
+from nerx.engine.model import open_encoder
+
+SLOWER = 1  # exit code
+
+
+@click.command("bench")
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    default=("en",),
+    metavar="en|zh|DIR",
+    help="Model to measure; may be repeated for bundles of the same weights.",
+)
+@click.option("--fp32", "precision", flag_value="fp32", help="Only this precision.")
+@click.option("--fp16", "precision", flag_value="fp16", help="Only this precision.")
+@click.option("--int8", "precision", flag_value="int8", help="Only this precision.")
+@click.option("--backend", type=click.Choice(("auto", *RUNTIMES)), default="auto")
+@click.option("--batch-tokens", type=click.IntRange(min=1), help="Padded subwords a batch.")
+@click.option("--corpus", help="Text to label; gold data gives F1.  [default: built in]")
+@click.option("--peers", help=f"Libraries to compare with: {', '.join(PEERS)}; or none.")
+@click.option("--checkpoint", help="The same weights for the peers, a Hugging Face folder or id.")
+@click.option("--minutes", default=2.0, show_default=True, help="Time to spend, about.")
+@click.option("--scaling", is_flag=True, help="Also time and memory of 1k to 1M records.")
+@click.option("--json", "json_file", help="Write the result as JSON.")
+@click.option("--plot", "plot_file", help="Draw the result as a PNG file.")
+@click.option("--against", help="Compare ratios with an older --json; exit 1 if one fell.")
+def command(
+    models: tuple[str, ...],
+    precision: str | None,
+    backend: str,
+    batch_tokens: int | None,
+    corpus: str | None,
+    peers: str | None,
+    checkpoint: str | None,
+    minutes: float,
+    scaling: bool,
+    json_file: str | None,
+    plot_file: str | None,
+    against: str | None,
+) -> int:
+    """Measure nerx beside other libraries, and against the machine's own limit."""
+    old = read_results(against) if against else None
+    bundles = _bundles(models)
+    unit = bundles[0].unit
+    sample = read_sample(corpus, unit) if corpus else builtin_sample(unit)
+    own = own_systems(bundles, sample.joint, backend, precision or "auto", batch_tokens or 0)
+    checkpoint = checkpoint or _checkpoint(models[0], bundles[0])
+    others, absent = peer_systems(_peer_names(peers), checkpoint, unit, sample.joint)
+    products = read_products(bundles[0])
+    say = _progress()
+    measured = measure([*own, *others], limits(own) if products else {}, sample, minutes * 60, say)
+    results = collect(measured, bundles, _lengths(bundles[0], measured), products)
+    results["absent"] = absent
+    if scaling:
+        results["scaling"] = scale(own[0], sample, minutes * 60, say)
+    say("")
+    _show(results, absent, own[0].title)
+    _write(results, json_file, plot_file)
+    if old is None:
+        return 0
+    changes = compare_results(old, results)
+    click.echo("\n" + report_changes(changes))
+    return SLOWER if any(change.worse for change in changes) else 0
+
+
+def _bundles(models: Sequence[str]) -> list[Bundle]:
+    """The bundles to be measured.
+
+    Raises:
+        BundleError: they label different things.
+    """
+    bundles = [Bundle.load(model) for model in models]
+    for bundle in bundles[1:]:
+        if (bundle.labels, bundle.unit) != (bundles[0].labels, bundles[0].unit):
+            raise BundleError(f"{bundle.name} and {bundles[0].name} have different labels")
+    return bundles
+
+
+def _peer_names(peers: str | None) -> list[str]:
+    if peers is None:
+        return list(PEERS)
+    names = [name.strip() for name in peers.split(",") if name.strip() not in ("", "none")]
+    if unknown := [name for name in names if name not in PEERS]:
+        raise ConfigError(f"unknown peer {unknown[0]!r}; expected some of {', '.join(PEERS)}")
+    return names
+
+
+def _checkpoint(model: str, bundle: Bundle) -> str | None:
+    """What the bundle was exported from, if it is still there or has a name on the hub."""
+    source = bundle.source.get("model")
+    if model in builtin_names() or not source:
+        return None
+    if (Path(source).expanduser() / "config.json").is_file() or bundle.source.get("revision"):
+        return source
+    return None
+
+
+def _lengths(bundle: Bundle, measured: Measurement) -> list[int]:
+    """Subwords of the documents, special tokens included."""
+    encoder = open_encoder(bundle, 0)
+    around = len(encoder.special.before) + len(encoder.special.after)
+    return [length + around for length in subword_lengths(measured.sample, encoder)]
+
+
+def _progress() -> Callable[[str], None]:
+    """Tells what is being done on one line of a terminal, and nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return lambda text: None
+    start = time.monotonic()
+
+    def say(text: str) -> None:
+        line = f"{time.monotonic() - start:4.0f} s  {text}"[:79] if text else ""
+        click.echo(f"\r\033[K{line}", nl=False, err=True)
+
+    return say
+
+
+def _show(results: dict[str, Any], absent: Sequence[str], name: str) -> None:
+    click.echo(report(results, absent))
+    if note := fp16_note(results):
+        click.echo("\n" + note)
+    if "scaling" in results:
+        click.echo("\n" + report_scaling(results["scaling"], name))
+
+
+def _write(results: dict[str, Any], json_file: str | None, plot_file: str | None) -> None:
+    if json_file:
+        text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
+        Path(json_file).write_text(text, encoding="utf-8")
+    if plot_file:
+        plot(results, plot_file)
