@@ -1,5 +1,6 @@
-"""The README.md and the learning curve of a fine-tuned model, in Hugging Face's layout."""
+"""The model card, the learning curve and the metrics of a run, in Hugging Face's layout."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ FIGURES = ("precision", "recall", "f1", "accuracy")
 
 
 def write_card(folder: Path, report: dict[str, Any]) -> None:
-    """Writes README.md and learning_curve.png from what metrics.json holds."""
+    """Writes metrics.json, README.md and learning_curve.png."""
+    metrics = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    (folder / "metrics.json").write_text(metrics, encoding="utf-8")
     learning_curve(report).savefig(folder / "learning_curve.png", dpi=120)
     (folder / "README.md").write_text(card(report), encoding="utf-8")
 

@@ -25,7 +25,6 @@ def report_of(
     final: Evaluation,
     state: TrainerState,
     seconds: float,
-    *,
     resumed: bool,
 ) -> dict[str, Any]:
     """The content of metrics.json; scores are fractions of one."""

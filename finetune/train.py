@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,24 +57,28 @@ def finetune(run: Run, *, force: bool = False) -> dict[str, Any]:
     trainer = _trainer(run, model, tokenizer, train, dev)
     checkpoint = last_checkpoint(run.work / "checkpoints")
     began = time.monotonic()
-    try:
+    with _failures_explained(trainer):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        seconds = time.monotonic() - began
+        folder = run.work / "model"
+        model.save_pretrained(folder)  # not the Trainer's save: it adds a pickle
+        tokenizer.save_pretrained(folder)
+        final = evaluate_folder(folder, run.recipe, dev)
+        report = report_of(run, train, dev, final, trainer.state, seconds, bool(checkpoint))
+        write_card(folder, report)
+        _publish(run)
+    return report
+
+
+@contextmanager
+def _failures_explained(trainer: RecipeTrainer) -> Iterator[None]:
+    try:
+        yield
     except (OSError, RuntimeError, SafetensorError) as error:  # full disk, out of memory
         raise BackendError(
             f"training stopped at step {trainer.state.global_step}: {error}; "
             "the same command goes on from the last checkpoint"
         ) from error
-    seconds = time.monotonic() - began
-
-    folder = run.work / "model"
-    model.save_pretrained(folder)  # not the Trainer's save: it adds a pickle
-    tokenizer.save_pretrained(folder)
-    final = evaluate_folder(folder, run.recipe, dev)
-    report = report_of(run, train, dev, final, trainer.state, seconds, resumed=bool(checkpoint))
-    (folder / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    write_card(folder, report)
-    _publish(run)
-    return report
 
 
 def _trainer(
@@ -101,7 +107,7 @@ def _trainer(
 def _arguments(run: Run) -> TrainingArguments:
     recipe = run.recipe
     strategy = "epoch" if recipe.eval_steps is None else "steps"
-    # A run cut short is evaluated at its end, as a full one is.
+    # A run shorter than one interval is evaluated at its end.
     every = min(recipe.eval_steps or 500, run.max_steps or recipe.eval_steps or 500)
     cuda = torch.cuda.is_available()
     return TrainingArguments(

@@ -139,6 +139,23 @@ def test_a_killed_run_goes_on_to_the_same_model(recipe, base, entities, tmp_path
         assert torch.equal(tensor, load_file(killed.output / "model.safetensors")[name]), name
 
 
+def test_a_run_killed_after_its_last_step_only_finishes(base, entities, tmp_path, monkeypatch):
+    run = run_of("nerx-en", entities, base, tmp_path / "out", BUILT_IN)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nerx.finetune.train.evaluate_folder", killed)
+        with pytest.raises(KeyboardInterrupt):
+            finetune(run)
+    assert not run.output.exists()
+    finished = finetune(run)
+    unbroken = finetune(run_of("nerx-en", entities, base, tmp_path / "whole", BUILT_IN))
+    assert finished["dev"] == unbroken["dev"]
+    assert finished["steps"] == unbroken["steps"]
+
+
 def test_a_torn_checkpoint_is_passed_over(tmp_path):
     for step, state in ((8, '{"global_step": 8}'), (24, '{"global_'), (16, '{"global_step": 16}')):
         (tmp_path / f"checkpoint-{step}").mkdir()
