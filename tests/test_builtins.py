@@ -1,0 +1,79 @@
+"""The built-in models on the example files and on open gold data, as a user runs them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nerx.engine import Tagger
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+NERX = [sys.executable, "-c", "from nerx.engine.cli import main; main()"]
+
+
+def nerx(*words: str | Path) -> str:
+    done = subprocess.run([*NERX, *words], check=True, capture_output=True)
+    return done.stdout.decode()
+
+
+def test_news_come_out_with_their_entities():
+    lines = (EXAMPLES / "news.jsonl").read_text().splitlines()
+    labelled = nerx("tag", EXAMPLES / "news.jsonl").splitlines()
+    assert len(labelled) == len(lines)
+    found = set()
+    for before, after in zip(lines, labelled, strict=True):
+        assert after.startswith(before.removesuffix("}") + ",")  # other keys, byte for byte
+        record = json.loads(after)
+        for entity in record["entities"]:
+            assert record["text"][entity["start"] : entity["end"]] == entity["word"]
+            assert 0 < entity["score"] <= 1
+            found.add((entity["entity_group"], entity["word"]))
+    assert {
+        ("LOC", "Poland"),
+        ("LOC", "Christchurch"),
+        ("LOC", "Mexico City"),
+        ("ORG", "NASA"),
+        ("PER", "Margaret Atwood"),
+        ("PER", "John Key"),
+        ("PER", "Romelu Lukaku"),
+    } <= found
+
+
+def test_conll_comes_out_with_one_more_column():
+    before = (EXAMPLES / "sample.conll").read_text()
+    after = nerx("tag", EXAMPLES / "sample.conll")
+    rows = after.split("\n")
+    plain = [row.rpartition("\t")[0] if row.count("\t") == 2 else row for row in rows]
+    assert "\n".join(plain) == before
+    assert "Taiwan\tB-location\tB-LOC" in rows
+
+
+def test_prose_comes_out_in_words():
+    lines = (EXAMPLES / "prose_zh.txt").read_text().splitlines()
+    for line, parted in zip(
+        lines, nerx("tag", "-m", "zh", "--to", "words", EXAMPLES / "prose_zh.txt").splitlines(),
+        strict=True,
+    ):  # fmt: skip
+        assert parted.replace(" ", "") == line.replace(" ", "")
+        assert 1.2 < len(line) / len(parted.split()) < 3  # characters a word
+
+
+@pytest.mark.parametrize("script", ["simplified", "traditional"])
+def test_segmentation_agrees_with_gold_words(script):
+    report = nerx("eval", "-m", "zh", ROOT / "tests" / "data" / f"gsd_dev_{script}.txt")
+    [row] = [line.split() for line in report.splitlines() if line.startswith("words ")]
+    f1 = float(row[3])
+    assert f1 >= 0.93
+
+
+def test_python_and_command_line_agree():
+    lines = (EXAMPLES / "news.jsonl").read_text().splitlines()
+    texts = [json.loads(line)["text"] for line in lines]
+    labelled = [json.loads(line) for line in nerx("tag", EXAMPLES / "news.jsonl").splitlines()]
+    with Tagger("en") as tagger:
+        assert [doc["entities"] for doc in tagger.pipe(texts)] == [
+            record["entities"] for record in labelled
+        ]
