@@ -78,7 +78,7 @@ def learning_curve(report: dict[str, Any]) -> Figure:
     """Training loss, dev loss and dev F1 over the steps."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     losses = figure.subplots()
-    losses.set(xlabel="step", ylabel="loss", title=report["recipe"])
+    losses.set(xlabel="step", ylabel="loss", yscale="log", title=report["recipe"])
     scores = losses.twinx()
     scores.set_ylabel("dev F1")
     drawn = [
