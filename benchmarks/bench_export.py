@@ -136,10 +136,10 @@ def main(model: str, text: Path, rounds: int, sentences: int, row: Path | None) 
     rates = {name: subwords / statistics.median(taken) for name, taken in times.items()}
     base = rates["onnxruntime fp32"]
     for name, rate in rates.items():
-        click.echo(f"{model} {name:18} {rate:9.0f} subwords/s {rate / base:6.2f} x")
+        click.echo(f"{Path(model).name} {name:18} {rate:9.0f} subwords/s {rate / base:6.2f} x")
     if row is not None:
         result = {
-            "model": model,
+            "model": Path(model).name,
             "machine": processor_name(),
             "cores": usable_cores(),
             "python": platform.python_version(),

@@ -1,6 +1,8 @@
 """A Hugging Face token classifier on disk or on the hub, loaded without running code it brings."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,13 +46,14 @@ def load_checkpoint(source: str) -> Checkpoint:
     folder, revision = find_checkpoint(source)
     config = _config(folder)
     try:
-        model = AutoModelForTokenClassification.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            attn_implementation="eager",  # the plainest graph, which runtimes fuse best
-        ).eval()
+        with without_scripts():
+            model = AutoModelForTokenClassification.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                attn_implementation="eager",  # the plainest graph, which runtimes fuse best
+            ).eval()
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise BundleError(f"{source} cannot be loaded: {error}") from error
     labels = tuple(model.config.id2label[number] for number in range(model.config.num_labels))
@@ -65,6 +68,21 @@ def load_checkpoint(source: str) -> Checkpoint:
         pad_id=model.config.pad_token_id or 0,
         revision=revision,
     )
+
+
+@contextmanager
+def without_scripts() -> Iterator[None]:
+    """Lets models be imported without torch.jit.script.
+
+    Scripted functions (DeBERTa has some) leave branches in the ONNX graph that OpenVINO cannot run;
+    plain ones are traced through.
+    """
+    script = torch.jit.script
+    torch.jit.script = lambda function, *_, **__: function
+    try:
+        yield
+    finally:
+        torch.jit.script = script
 
 
 def find_checkpoint(source: str) -> tuple[Path, str]:

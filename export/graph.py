@@ -84,6 +84,17 @@ def inline_identities(model: ModelProto) -> None:
             graph.node.remove(node)
 
 
+def fold_constant_products(model: ModelProto) -> None:
+    """Computes the products of two weights (DeBERTa's positions): quantizers trip over them."""
+    graph = model.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    for node in list(graph.node):
+        if node.op_type == "MatMul" and all(name in weights for name in node.input):
+            left, right = (numpy_helper.to_array(weights[name]) for name in node.input)
+            graph.initializer.append(numpy_helper.from_array(left @ right, node.output[0]))
+            graph.node.remove(node)
+
+
 def soften_mask(model: ModelProto) -> None:
     """Makes the least number, which masks padding, -10,000: its exponential is 0 as well.
 

@@ -14,6 +14,7 @@ from nerx.export.graph import (
     append_decode_tail,
     drop_token_types,
     drop_unused,
+    fold_constant_products,
     inline_identities,
     soften_mask,
 )
@@ -44,6 +45,7 @@ def to_onnx(checkpoint: Checkpoint) -> onnx.ModelProto:
         export(model, make_config(model.config), path)
         graph = onnx.load(path)
     inline_identities(graph)
+    fold_constant_products(graph)
     soften_mask(graph)
     drop_token_types(graph)
     append_decode_tail(graph, len(checkpoint.labels))

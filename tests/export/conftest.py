@@ -55,13 +55,16 @@ def make_checkpoint(folder: Path, kind: str, **changes: object) -> Path:
     """A random encoder under a classifier fitted by least squares, so that labels are clear."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
+    from nerx.export.checkpoint import without_scripts
+
     torch.manual_seed(5)
     sizes = SIZES if kind != "distilbert" else {"vocab_size": 400, "max_position_embeddings": 66}
     names = {"id2label": dict(enumerate(LABELS)), "label2id": {k: i for i, k in enumerate(LABELS)}}
     config = transformers.AutoConfig.for_model(
         kind, **(sizes | OPTIONS.get(kind, {}) | {"pad_token_id": 0} | names | changes)
     )
-    model = transformers.AutoModelForTokenClassification.from_config(config).eval()
+    with without_scripts():
+        model = transformers.AutoModelForTokenClassification.from_config(config).eval()
     tokenizer = wordpiece(tuple(word.lower() for word in WORDS))
     rows = sentences(1, 100)
     encodings = [tokenizer.encode(row, is_pretokenized=True) for row in rows]
