@@ -94,6 +94,7 @@ def export_bundle(
         graph = to_onnx(checkpoint)
         say(f"labelling {sum(map(len, sample.words))} words with PyTorch")
         reference = reference_labels(checkpoint, sample)
+        del checkpoint  # its weights are in the graph now; quantizing needs the memory
         reports = []
         for precision in config.precisions:
             say(f"making {precision}")
