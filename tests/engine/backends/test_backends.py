@@ -1,6 +1,7 @@
 """Both CPU runtimes give the labels that numpy computes from the same weights."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -113,3 +114,23 @@ def test_a_cache_that_cannot_be_written_does_no_harm(
     cache_home.write_text("a file where the folder should be")
     batch = random_batch(2)
     assert_right(open_backend(decoding_bundle, "openvino").run(batch), batch, weights)
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_weights_outside_the_folder_are_not_read(
+    absolute: bool, tmp_path: Path, weights: SimpleNamespace, runtime: str
+) -> None:
+    onnx = pytest.importorskip("onnx")
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    model = plain_model(weights)
+    table = model.graph.initializer[0]
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(table.raw_data)
+    onnx.external_data_helper.set_external_data(
+        table, str(secret) if absolute else "../secret.bin", 0, len(table.raw_data)
+    )
+    table.ClearField("raw_data")
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(BackendError, match="cannot load"):
+        open_backend(make_bundle(folder, "model.onnx"), runtime)
