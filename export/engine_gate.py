@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from nerx.engine.backends.engine_cache import StoredEngine, remove_engine, write_record
 from nerx.engine.backends.select import open_backend
@@ -11,7 +10,8 @@ from nerx.engine.bundle import Bundle
 from nerx.engine.errors import BackendError
 from nerx.export.batches import engine_batches
 from nerx.export.reference import Reference
-from nerx.export.sample import Sample, builtin_sample, read_sample
+from nerx.export.sample import Sample
+from nerx.export.tensorrt import engine_sample
 from nerx.export.verify import Parity, ParityError, check_parity
 
 _PRECISE = ("fp32", "fp16", "int8")
@@ -40,17 +40,10 @@ def gate_engine(bundle: Bundle, stored: StoredEngine, text: str | None) -> Parit
     return parity
 
 
-def engine_sample(bundle: Bundle, text: str | None) -> Sample:
-    """A file's documents, or those of the text that comes with nerx."""
-    if text is not None:
-        return read_sample(text, bundle.unit)
-    return builtin_sample(Tokenizer.from_file(str(bundle.tokenizer_path())), bundle.unit)
-
-
 def _on_cpu(bundle: Bundle, sample: Sample) -> Reference:
     """Labels of a sample by the bundle's most precise graph."""
-    precision = next(item for item in _PRECISE if bundle.find("onnxruntime", item))
-    backend = open_backend(bundle, "onnxruntime", precision, "cpu")
+    precision = next(item for item in _PRECISE if bundle.find("openvino", item))
+    backend = open_backend(bundle, "auto", precision, "cpu")
     words = sum(map(len, sample.words))
     label_ids, margins = np.zeros(words, np.int32), np.zeros(words, np.float32)
     for batch, places in engine_batches(bundle, sample, backend.batch_tokens):

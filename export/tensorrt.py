@@ -4,40 +4,29 @@ The precision is the graph's own, so nothing is cast here. TensorRT-RTX also bui
 for GPUs that the machine lacks.
 """
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
+import numpy as np
+from tokenizers import Tokenizer
 
 from nerx.engine.backends.cuda import Gpu
 from nerx.engine.backends.engine_cache import EngineKey, StoredEngine, store_engine, stored_engine
-from nerx.engine.backends.profiles import Profile, default_edges, make_profiles
+from nerx.engine.backends.profiles import corpus_edges, default_edges, make_profiles
 from nerx.engine.backends.select import engine_source
 from nerx.engine.backends.signature import Signature
-from nerx.engine.backends.tensorrt_library import FLAVOURS, Library, load_library
+from nerx.engine.backends.tensorrt_library import FLAVOURS, load_library
 from nerx.engine.bundle import Bundle
-from nerx.engine.cache import private_folder
-from nerx.engine.errors import BackendError, BundleError, ConfigError
-
-if TYPE_CHECKING:
-    import tensorrt as trt
+from nerx.engine.errors import BackendError, ConfigError
+from nerx.export.batches import engine_batches
+from nerx.export.engine_build import EngineBuild
+from nerx.export.sample import Sample, builtin_sample, read_sample
 
 BATCH_TOKENS = 16384
 
-_MIB = 1 << 20
 _PROBED_DOCUMENTS = 100
 _PROBED_TOKENS = 256  # a batch
-_PORTS = {  # what `append_decode_tail` makes
-    "input_ids": "INT64",
-    "attention_mask": "INT64",
-    "word_index": "INT64",
-    "label_ids": "INT64",
-    "scores": "FLOAT",
-    "word_logits": "FLOAT",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +40,8 @@ class EngineConfig:
     sms: compute capabilities to build for, such as 89; none for the GPU of this machine
     device: that GPU, "auto" or "cuda:0"
     batch_tokens: padded subwords a batch
-    edges: longest length of each bucket; None to double them from 32 on
+    lengths: file of text like that to be labelled, whose lengths make the length buckets; None
+        for buckets that double from 32 on
     workspace_mib: GPU memory for intermediate values, at most; None for all there is
     """
 
@@ -61,7 +51,7 @@ class EngineConfig:
     sms: tuple[int, ...] = ()
     device: str = "auto"
     batch_tokens: int = BATCH_TOKENS
-    edges: tuple[int, ...] | None = None
+    lengths: str | None = None
     workspace_mib: int | None = None
 
     def __post_init__(self) -> None:
@@ -92,7 +82,6 @@ def build_engine(bundle: Bundle, config: EngineConfig, say: Callable[[str], None
     artifact, precision = engine_source(bundle, config.runtime, config.precision)
     path = bundle.artifact_path(artifact)
     gpu = None if config.sms else Gpu.find(config.device)
-    edges = config.edges or default_edges(bundle.max_length)
     key = EngineKey(
         onnx_sha256=artifact.files[artifact.file],
         flavour=config.runtime,
@@ -102,7 +91,7 @@ def build_engine(bundle: Bundle, config: EngineConfig, say: Callable[[str], None
         # An engine of TensorRT proper is timed on one GPU; others of its kind may run it badly.
         gpu=gpu.name if gpu and not library.flavour.ahead_of_time else None,
         batch_tokens=config.batch_tokens,
-        profiles=make_profiles(edges, config.batch_tokens),
+        profiles=make_profiles(_edges(bundle, config.lengths), config.batch_tokens),
     )
     if (stored := stored_engine(key)) and _is_whole(stored):
         say(f"the engine is built already: {stored.path}")
@@ -114,7 +103,15 @@ def build_engine(bundle: Bundle, config: EngineConfig, say: Callable[[str], None
     say(f"building with {config.runtime} {library.version} for {target}")
     if gpu:
         gpu.use()
-    return store_engine(key, _Build(library, key, config.workspace_mib, gpu).run(graph, path.name))
+    build = EngineBuild(library, key, config.workspace_mib, gpu)
+    return store_engine(key, build.run(graph, path.name))
+
+
+def engine_sample(bundle: Bundle, text: str | None) -> Sample:
+    """A file's documents, or those of the text that comes with nerx."""
+    if text is not None:
+        return read_sample(text, bundle.unit)
+    return builtin_sample(Tokenizer.from_file(str(bundle.tokenizer_path())), bundle.unit)
 
 
 def why_not_here(stored: StoredEngine) -> str:
@@ -124,6 +121,15 @@ def why_not_here(stored: StoredEngine) -> str:
     except BackendError as error:
         return str(error)
     return "" if stored.key.fits(gpu) else f"it is not for this GPU, sm{gpu.sm} ({gpu.name})"
+
+
+def _edges(bundle: Bundle, text: str | None) -> tuple[int, ...]:
+    """Longest length of each bucket."""
+    if text is None:
+        return default_edges(bundle.max_length)
+    rows = engine_batches(bundle, read_sample(text, bundle.unit), 1)  # one a batch
+    lengths = [batch.input_ids.shape[1] for batch, _ in rows]
+    return corpus_edges(np.array(lengths, np.int32), bundle.max_length)
 
 
 def _is_whole(stored: StoredEngine) -> bool:
@@ -139,9 +145,7 @@ def _float_graph(bundle: Bundle, path: Path, config: EngineConfig) -> bytes:
     try:
         import onnx
 
-        from nerx.export.batches import engine_batches
         from nerx.export.dequantize import dequantize
-        from nerx.export.engine_gate import engine_sample
         from nerx.export.precision import to_fp16
     except ImportError as error:
         raise ConfigError(
@@ -156,136 +160,3 @@ def _float_graph(bundle: Bundle, path: Path, config: EngineConfig) -> bytes:
         graph = to_fp16(graph, [inputs.feed(batch) for batch, _ in batches])
     data: bytes = graph.SerializeToString()
     return data
-
-
-class _Build:
-    """One build; its objects of TensorRT depend on one another, so that all are kept."""
-
-    def __init__(
-        self, library: Library, key: EngineKey, workspace_mib: int | None, gpu: Gpu | None
-    ) -> None:
-        self._library = library
-        self._key = key
-        self._gpu = gpu
-        module = library.module
-        self._builder: trt.Builder = module.Builder(library.log)
-        typed = 1 << int(module.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
-        self._network: trt.INetworkDefinition = self._builder.create_network(typed)
-        self._config: trt.IBuilderConfig = self._builder.create_builder_config()
-        if workspace_mib is not None:
-            pool = module.MemoryPoolType.WORKSPACE
-            self._config.set_memory_pool_limit(pool, workspace_mib * _MIB)
-        self._config.clear_flag(module.BuilderFlag.TF32)  # fp32 means fp32
-
-    def run(self, graph: bytes, name: str) -> bytes:
-        """The engine of an ONNX graph; its name is for messages."""
-        self._parse(graph, name)
-        self._target()
-        for profile in self._key.profiles:
-            self._add_profile(profile)
-        cache = self._open_timing_cache()
-        monitor = _make_monitor(self._library.module)
-        self._config.progress_monitor = monitor
-        with monitor.bar:
-            plan = self._builder.build_serialized_network(self._network, self._config)
-        if monitor.interrupted:
-            raise KeyboardInterrupt
-        if plan is None:
-            raise BackendError(
-                f"{self._key.flavour} cannot build {name}: {self._library.said()}; where it "
-                "lacks memory, give fewer --batch-tokens or a larger --workspace"
-            )
-        if cache is not None:
-            cache.write_bytes(bytes(self._config.get_timing_cache().serialize()))
-        return bytes(plan)
-
-    def _parse(self, graph: bytes, name: str) -> None:
-        parser: trt.OnnxParser = self._library.module.OnnxParser(self._network, self._library.log)
-        if not parser.parse(graph):
-            reasons = [parser.get_error(number).desc() for number in range(parser.num_errors)]
-            raise BackendError(
-                f"{self._key.flavour} cannot read {name}: {'; '.join(reasons) or 'no reason given'}"
-            )
-        network = self._network
-        ports = [network.get_input(number) for number in range(network.num_inputs)]
-        ports += [network.get_output(number) for number in range(network.num_outputs)]
-        found = {port.name: port.dtype.name for port in ports}
-        if found != _PORTS:
-            raise BundleError(
-                f"{name} has the inputs and outputs {_listed(found)}; expected {_listed(_PORTS)}: "
-                "export the model again"
-            )
-
-    def _target(self) -> None:
-        """Sets the GPUs to build for, where that can be chosen."""
-        if not self._library.flavour.ahead_of_time:
-            return
-        module, config = self._library.module, _untyped(self._config)
-        # Without it, the engine takes memory of its own while it runs, which no graph can record.
-        config.set_flag(module.BuilderFlag.REQUIRE_USER_ALLOCATION)
-        known = module.ComputeCapability.__members__
-        names = ["CURRENT"] if self._gpu else [f"SM{sm}" for sm in self._key.sms]
-        if missing := [name.lower() for name in names if name not in known]:
-            raise ConfigError(
-                f"{self._key.flavour} {self._key.version} does not build for {', '.join(missing)}; "
-                f"expected {', '.join(name[2:] for name in known if name.startswith('SM'))}"
-            )
-        config.num_compute_capabilities = len(names)
-        for number, name in enumerate(names):
-            config.set_compute_capability(known[name], number)
-
-    def _add_profile(self, profile: Profile) -> None:
-        made = self._builder.create_optimization_profile()
-        for name, (smallest, usual, largest) in profile.shapes().items():
-            made.set_shape(name, *map(self._library.module.Dims, (smallest, usual, largest)))
-        if self._config.add_optimization_profile(made) < 0:
-            raise BackendError(
-                f"{self._key.flavour} refuses the profile {profile}: {self._library.said()}"
-            )
-
-    def _open_timing_cache(self) -> Path | None:
-        """What earlier builds on this GPU measured; ahead of time there is nothing to measure."""
-        if self._gpu is None or self._library.flavour.ahead_of_time:
-            return None
-        name = f"timings-{self._key.version}-sm{self._gpu.sm}-{self._gpu.name}".replace(" ", "-")
-        path = private_folder("engines") / name
-        known = path.read_bytes() if path.is_file() else b""
-        cache = self._config.create_timing_cache(known)
-        self._config.set_timing_cache(cache, False)
-        return path
-
-
-def _make_monitor(module: Any) -> Any:
-    """Shows the progress of a build on a terminal, and ends it at Ctrl-C."""
-
-    class Monitor(module.IProgressMonitor):  # type: ignore[misc]
-        def __init__(self) -> None:
-            module.IProgressMonitor.__init__(self)
-            self.interrupted = False
-            self.bar: tqdm[Any] = tqdm(
-                desc="building", unit=" steps", disable=not sys.stderr.isatty(), leave=False
-            )
-
-        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
-            pass
-
-        def step_complete(self, phase_name: str, step: int) -> bool:
-            try:
-                self.bar.update()
-            except KeyboardInterrupt:  # it must not pass through TensorRT
-                self.interrupted = True
-            return not self.interrupted
-
-        def phase_finish(self, phase_name: str) -> None:
-            pass
-
-    return Monitor()
-
-
-def _untyped(value: Any) -> Any:
-    """For calls that the stubs of TensorRT lack: they are TensorRT-RTX's own."""
-    return value
-
-
-def _listed(ports: dict[str, str]) -> str:
-    return ", ".join(f"{name} {kind.lower()}" for name, kind in ports.items())

@@ -67,7 +67,7 @@ def make_profiles(edges: Sequence[int], batch_tokens: int) -> tuple[Profile, ...
     for edge in edges:
         # Rows of a few subwords come by the thousand. What they would take beyond this is never
         # used by longer ones, so such batches are cut instead.
-        rows = batch_tokens // max(shortest, edge // 2)
+        rows = batch_tokens // max(shortest, (edge + 1) // 2)
         profiles.append(Profile(min_length=shortest, max_length=edge, max_rows=max(1, rows)))
         shortest = edge + 1
     return tuple(profiles)
@@ -77,7 +77,7 @@ def default_edges(max_length: int) -> tuple[int, ...]:
     """Bucket edges that double, up to the model's longest length."""
     edges = []
     edge = SHORTEST_EDGE
-    while edge < max_length:
+    while 3 * edge < 2 * max_length:  # no bucket for the last few
         edges.append(edge)
         edge *= 2
     return (*edges, max_length)

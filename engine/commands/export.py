@@ -48,6 +48,7 @@ _ARTIFACTS = "fp32,int8"
 @click.option(
     "--batch-tokens", type=click.IntRange(min=1), help="Padded subwords a batch of the engine."
 )
+@click.option("--lengths", type=click.Path(), help="Text whose lengths the engine is tuned for.")
 @click.option("--workspace", type=click.IntRange(min=1), help="MiB of GPU memory it may work in.")
 def command(
     model: str,
@@ -64,6 +65,7 @@ def command(
     runtime: str | None,
     sm: str | None,
     batch_tokens: int | None,
+    lengths: str | None,
     workspace: int | None,
 ) -> None:
     """Turns a Hugging Face token classifier into a bundle that `nerx tag -m` runs.
@@ -75,10 +77,11 @@ def command(
     With --runtime, MODEL may also be a bundle: only the engine is built then, into the cache of
     this machine.
     """
-    if runtime is None and (sm or batch_tokens or workspace):
-        raise click.UsageError("--sm, --batch-tokens and --workspace need --runtime")
-    engine = {"runtime": runtime, "sms": _read_sms(sm), "workspace_mib": workspace}
+    engine: dict[str, Any] = {"sms": _read_sms(sm), "lengths": lengths, "workspace_mib": workspace}
     engine |= {"batch_tokens": batch_tokens} if batch_tokens else {}
+    if runtime is None and any(engine.values()):
+        raise click.UsageError("--sm, --batch-tokens, --lengths and --workspace need --runtime")
+    engine["runtime"] = runtime
     if runtime and (bundle := _find_bundle(model)):
         _build_engine(bundle, engine | {"precision": precision or "fp16"}, verify)
         return
@@ -133,12 +136,16 @@ def _build_engine(bundle: Bundle, options: dict[str, Any], verify: str | None) -
     from nerx.export.tensorrt import EngineConfig, build_engine, why_not_here
 
     stored = build_engine(bundle, EngineConfig(text=verify, **options), _say)
-    if reason := why_not_here(stored):
-        click.echo(f"the engine's labels have not been compared: {reason}", err=True)
-    else:
-        from nerx.export.engine_gate import gate_engine
+    reason = why_not_here(stored)
+    try:
+        if not reason:
+            from nerx.export.engine_gate import gate_engine
 
-        _show([gate_engine(bundle, stored, verify)])
+            _show([gate_engine(bundle, stored, verify)])
+    except ImportError as error:
+        reason = f"that needs the extra export ({error})"
+    if reason:
+        click.echo(f"the engine's labels have not been compared: {reason}", err=True)
     click.echo(stored.path)
 
 

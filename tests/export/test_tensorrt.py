@@ -18,13 +18,14 @@ import tensorrt_rtx as trt
 from nerx.engine.backends import cuda, tensorrt_library
 from nerx.engine.backends.cuda import Gpu
 from nerx.engine.backends.engine_cache import find_engine
-from nerx.engine.backends.profiles import make_profiles
+from nerx.engine.backends.profiles import default_edges, make_profiles
 from nerx.engine.backends.select import open_backend
 from nerx.engine.bundle import Artifact, Bundle, file_hashes
 from nerx.engine.cli import cli
 from nerx.engine.errors import BackendError, BundleError, ConfigError
-from nerx.export import engine_gate, tensorrt
+from nerx.export import engine_build, engine_gate, tensorrt
 from nerx.export.checkpoint import load_checkpoint
+from nerx.export.engine_build import EngineBuild
 from nerx.export.onnx import to_onnx
 from nerx.export.precision import to_fp16
 from nerx.export.tensorrt import EngineConfig, build_engine, why_not_here
@@ -32,7 +33,7 @@ from nerx.export.tensorrt import EngineConfig, build_engine, why_not_here
 from ..engine.backends.fake_gpu import FakeCuda, fake_tensorrt
 from .conftest import LABELS, make_checkpoint
 
-RTX = EngineConfig(runtime="tensorrt-rtx", sms=(89,), batch_tokens=256, edges=(66,))
+RTX = EngineConfig(runtime="tensorrt-rtx", sms=(89,), batch_tokens=256)
 FEED = {
     "input_ids": np.random.default_rng(4).integers(4, 150, (4, 12)),
     "attention_mask": np.ones((4, 12), np.int64),
@@ -91,13 +92,13 @@ def said() -> list[str]:
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
 def test_engines_of_both_architectures(kind: str, precision: str, folders, said) -> None:
     bundle = Bundle.load(folders[kind])
-    config = replace(RTX, precision=precision, edges=None)
+    config = replace(RTX, precision=precision)
     stored = build_engine(bundle, config, said.append)
     assert said == [f"building with tensorrt-rtx {trt.__version__} for sm89"]
     sha256 = bundle.artifact("tensorrt-rtx", precision).files[f"model.{precision}.onnx"]
     ada = Gpu(0, "Ada", 89)
     assert stored == find_engine(sha256, precision, "tensorrt-rtx", trt.__version__, ada, "")
-    assert [p.max_length for p in stored.key.profiles] == [32, 64, 66]
+    assert [p.max_length for p in stored.key.profiles] == [32, 66]
     data = stored.read()
     for name in ("input_ids", "attention_mask", "word_index", "label_ids", "scores"):
         assert name.encode() in data
@@ -114,7 +115,7 @@ def test_one_engine_for_several_cards(bundle: Bundle, said) -> None:
 
 def test_what_tensorrt_read_and_what_it_was_told(bundle: Bundle, said, monkeypatch) -> None:
     builds = []
-    monkeypatch.setattr(tensorrt._Build, "_open_timing_cache", lambda build: builds.append(build))
+    monkeypatch.setattr(EngineBuild, "_open_timing_cache", lambda build: builds.append(build))
     stored = build_engine(bundle, replace(RTX, workspace_mib=512), said.append)
     [build] = builds
     network, config = build._network, build._config
@@ -141,12 +142,20 @@ def test_what_tensorrt_read_and_what_it_was_told(bundle: Bundle, said, monkeypat
 def test_an_engine_is_built_once(bundle: Bundle, said, monkeypatch) -> None:
     stored = build_engine(bundle, RTX, said.append)
     with monkeypatch.context() as patch:
-        patch.setattr(tensorrt, "_Build", None)
+        patch.setattr(tensorrt, "EngineBuild", None)
         assert build_engine(bundle, RTX, said.append) == stored
     assert said[-1] == f"the engine is built already: {stored.path}"
     stored.path.write_bytes(b"something else")
     assert build_engine(bundle, RTX, said.append).read() != b"something else"
     assert said[-1].startswith("building with")
+
+
+def test_length_buckets_of_a_corpus(bundle: Bundle, gold: Path, said) -> None:
+    stored = build_engine(bundle, replace(RTX, lengths=str(gold)), said.append)
+    edges = [profile.max_length for profile in stored.key.profiles]
+    assert edges[-1] == bundle.max_length
+    assert edges[:-1] == [16, 24]  # its sentences have 1 to 24 words
+    assert stored.key.profiles != build_engine(bundle, RTX, said.append).key.profiles
 
 
 def test_ctrl_c_ends_a_build(bundle: Bundle, said, monkeypatch) -> None:
@@ -157,7 +166,7 @@ def test_ctrl_c_ends_a_build(bundle: Bundle, said, monkeypatch) -> None:
         if len(calls) == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(tensorrt.tqdm, "update", interrupted)
+    monkeypatch.setattr(engine_build.tqdm, "update", interrupted)
     with pytest.raises(KeyboardInterrupt):
         build_engine(bundle, RTX, said.append)
     assert len(calls) == 5  # the build went no further
@@ -293,7 +302,7 @@ def ada(bundle: Bundle, monkeypatch) -> SimpleNamespace:
     real = tensorrt_library.load_library("tensorrt-rtx")
 
     def run_with_fakes(name: str):
-        profiles = make_profiles(RTX.edges, RTX.batch_tokens)
+        profiles = make_profiles(default_edges(bundle.max_length), RTX.batch_tokens)
         module = fake_tensorrt(gpus, profiles, real.version)
         load = module.Runtime.deserialize_cuda_engine
         module.Runtime.deserialize_cuda_engine = lambda runtime, data: load(runtime, machine.graph)
