@@ -88,6 +88,8 @@ def export_bundle(
     checkpoint = load_checkpoint(source)
     with _whole_or_nothing(target) as folder:
         bundle = _bare_bundle(folder, checkpoint, config)
+        if bundle.scheme == "plain":
+            say(f"labels {', '.join(bundle.labels[:5])} follow no known scheme: plain tags")
         calibration, sample = _texts(checkpoint, bundle, config)
         sample.gold(bundle.labels)  # before the slow part: are its tags known?
         say("exporting to ONNX")

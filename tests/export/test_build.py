@@ -17,7 +17,7 @@ from nerx.export import build
 from nerx.export.build import ExportConfig, export_bundle
 from nerx.export.sensitivity import quantized_products
 
-from .conftest import LABELS, make_checkpoint, write_gold
+from .conftest import LABELS, edit_config, make_checkpoint, write_gold
 
 SILENT = lambda text: None  # noqa: E731
 
@@ -110,6 +110,19 @@ def test_text_without_tags_verifies_too(
         bert_folder, tmp_path / "out", tmp_path / "plain.txt", calibration, precisions=("fp32",)
     )
     assert (report.words, report.f1, report.agreement) == (11 * 9, None, 1.0)
+
+
+def test_labels_of_no_scheme_are_plain_tags(
+    tmp_path: Path, bert_folder: Path, calibration: Path
+) -> None:
+    folder = shutil.copytree(bert_folder, tmp_path / "plain")
+    edit_config(folder, id2label=dict(enumerate(("NOUN", "VERB", "ADJ", "ADV", "X"))))
+    (tmp_path / "gold.conll").write_text("Ada NOUN\nsaw NOUN\n. NOUN\n")
+    said: list[str] = []
+    config = ExportConfig(verify=str(tmp_path / "gold.conll"), precisions=("fp32",))
+    bundle, _ = export_bundle(str(folder), tmp_path / "out", config, said.append)
+    assert bundle.scheme == "plain"
+    assert "labels NOUN, VERB, ADJ, ADV, X follow no known scheme: plain tags" in said
 
 
 def test_options_are_checked() -> None:
