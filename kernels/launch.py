@@ -1,29 +1,34 @@
 """When Triton kernels run, and what is checked before they do."""
 
+from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-
-def _left_alone(kernel: Any) -> Any:
-    return kernel
-
-
 try:
     import triton
     import triton.language as tl
 
     HAS_TRITON = True
-    jit = triton.jit
 except ImportError:  # torch for CPU comes without Triton; references run there
     HAS_TRITON = False
     tl = SimpleNamespace(constexpr=None)  # the kernels' signatures name it
-    jit = _left_alone
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32)
 INTERPRETED = False  # tests set it: kernels then run on CPU tensors too, in Triton's interpreter
+
+
+def jit(kernel: Any) -> Any:
+    """Makes a Triton kernel, which is compiled at its first launch.
+
+    Batches differ in size; no kernel is compiled anew because one is a multiple of 16.
+    """
+    if not HAS_TRITON:
+        return kernel
+    sizes = {"subwords", "words"} & set(signature(kernel).parameters)
+    return triton.jit(kernel, do_not_specialize=sorted(sizes))
 
 
 def runs_kernels(tensor: Tensor) -> bool:
