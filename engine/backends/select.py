@@ -81,12 +81,12 @@ def _torch_has_gpu(bundle: Bundle, precision: str, device: str) -> bool:
         return False
     if not _NVIDIA.exists() or not all(map(find_spec, _TORCH)):
         return False
-    from nerx.engine.backends.torch import find_device
-    from nerx.engine.backends.weights import ARCHITECTURES, find_weights
-
     try:
+        from nerx.engine.backends.torch import find_device
+        from nerx.engine.backends.weights import ARCHITECTURES, find_weights
+
         find_device("cuda" if device == "auto" else device)
-    except BackendError:
+    except (BackendError, ImportError, OSError):  # a torch that does not load is no reason to stop
         return False
     return bundle.architecture in ARCHITECTURES and find_weights(bundle) is not None
 
@@ -94,9 +94,14 @@ def _torch_has_gpu(bundle: Bundle, precision: str, device: str) -> bool:
 def _open_torch(bundle: Bundle, precision: str, device: str) -> Backend:
     if not all(map(find_spec, _TORCH)):
         raise BackendError("backend torch is not installed: run `pip install 'nerx-engine[cuda]'`")
-    from nerx.engine.backends.torch import TorchBackend
-    from nerx.engine.backends.weights import load_weights
-
+    try:
+        from nerx.engine.backends.torch import TorchBackend
+        from nerx.engine.backends.weights import load_weights
+    except (ImportError, OSError) as error:
+        raise BackendError(
+            f"backend torch is installed but does not load ({error}): "
+            "run `pip install --force-reinstall torch`"
+        ) from error
     config, weights = load_weights(bundle)
     return TorchBackend(config, weights, precision=precision, device=device)
 

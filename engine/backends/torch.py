@@ -61,7 +61,7 @@ class TorchBackend:
             self._encoder = PackedEncoder(
                 config, weights, dtype=DTYPES[self.precision], device=place
             )
-        except (ValueError, torch.OutOfMemoryError) as error:
+        except (ValueError, RuntimeError) as error:  # the latter of CUDA
             raise BackendError(f"torch cannot load the model on {place}: {error}") from error
         labels = len(self._encoder.classifier[0])
         if labels > MAX_LABELS:

@@ -1,6 +1,7 @@
 """The torch backend labels as transformers does; here on a CPU, in tests/gpu on a GPU."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
 pytest.importorskip("transformers")
 
-from nerx.engine.backends import torch_lanes  # noqa: E402
+from nerx.engine.backends import select, torch_lanes  # noqa: E402
 from nerx.engine.backends.packing import pack  # noqa: E402
 from nerx.engine.backends.select import open_backend  # noqa: E402
-from nerx.engine.backends.torch import TorchBackend  # noqa: E402
+from nerx.engine.backends.torch import TorchBackend, find_device  # noqa: E402
 from nerx.engine.backends.weights import load_weights, save_weights  # noqa: E402
 from nerx.engine.errors import BackendError, BundleError  # noqa: E402
 from nerx.engine.types import Batch  # noqa: E402
@@ -193,3 +194,43 @@ def test_few_shapes_serve_all_small_batches() -> None:
         if len(packed.word_rows):
             shapes.add(torch_lanes._rounded(packed))
     assert len(shapes) <= 32
+
+
+def gpu_of_capability(monkeypatch, *capability: int) -> None:
+    """Lets torch claim a GPU."""
+    fakes = {
+        "is_available": lambda: True,
+        "device_count": lambda: 1,
+        "get_device_capability": lambda index: capability,
+        "get_device_name": lambda index: "Tesla T4",
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setattr(torch.cuda, name, fake)
+
+
+def test_a_gpu_that_is_too_old_is_named_and_never_taken_unasked(
+    tmp_path: Path, model, monkeypatch
+) -> None:
+    gpu_of_capability(monkeypatch, 7, 5)
+    with pytest.raises(BackendError, match=r"Tesla T4 has compute capability 7\.5; .* needs 8\.0"):
+        find_device("cuda")
+    monkeypatch.setattr(select, "_NVIDIA", tmp_path)
+    save_weights(tmp_path / "model.safetensors", model.config.to_dict(), model.state_dict())
+    bundle = bundle_of(tmp_path, "safetensors", "fp32", "model.safetensors")
+    with pytest.raises(BundleError, match="only fp32 \\(safetensors\\)"):
+        open_backend(bundle)
+
+
+def test_auto_takes_a_gpu_that_can_be_used(tmp_path: Path, model, monkeypatch) -> None:
+    gpu_of_capability(monkeypatch, 9, 0)
+    assert find_device() == find_device("cuda:0") == torch.device("cuda", 0)
+    monkeypatch.setattr("nerx.engine.backends.torch.find_device", lambda name: torch.device("cpu"))
+    monkeypatch.setattr(select, "_NVIDIA", tmp_path)
+    save_weights(tmp_path / "model.safetensors", model.config.to_dict(), model.state_dict())
+    bundle = bundle_of(tmp_path, "safetensors", "fp32", "model.safetensors")
+    assert open_backend(bundle).name == "torch"
+    for otherwise in ({"precision": "int8"}, {"device": "cpu"}):
+        with pytest.raises(BundleError):
+            open_backend(bundle, **otherwise)
+    with pytest.raises(BundleError):
+        open_backend(replace(bundle, architecture="deberta"))
