@@ -1,6 +1,7 @@
 """A recipe, data and a base in; a finished model folder out, also after a kill."""
 
 import json
+import math
 import os
 import shutil
 import time
@@ -136,7 +137,7 @@ def _arguments(run: Run) -> TrainingArguments:
         save_total_limit=CHECKPOINTS - 1,
         load_best_model_at_end=recipe.keep_best,
         metric_for_best_model="f1",
-        logging_steps=100,
+        logging_steps=min(100, math.ceil((run.max_steps or 1000) / 10)),
         logging_nan_inf_filter=False,
         disable_tqdm=True,
         report_to=[],
