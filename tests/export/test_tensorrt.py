@@ -173,7 +173,7 @@ def test_ctrl_c_ends_a_build(bundle: Bundle, said, monkeypatch) -> None:
     monkeypatch.undo()
 
 
-def test_a_bundle_of_int8_alone(bundle: Bundle, tmp_path: Path, gold: Path, said) -> None:
+def test_a_bundle_of_int8_alone(bundle: Bundle, ada, tmp_path: Path, gold: Path, said) -> None:
     pytest.importorskip("nncf")
     from nerx.export.quantize import quantize
 
@@ -186,6 +186,9 @@ def test_a_bundle_of_int8_alone(bundle: Bundle, tmp_path: Path, gold: Path, said
     stored = build_engine(bundle, replace(RTX, text=str(gold)), said.append)
     assert stored.key.precision == "fp16"
     assert stored.key.onnx_sha256 == files["model.int8.onnx"]
+    parity = engine_gate.gate_engine(bundle, stored, str(gold))
+    assert (parity.runtime, parity.precision) == ("tensorrt-rtx", "int8")  # held to int8's floor
+    assert open_backend(bundle, "tensorrt-rtx").precision == "fp16"
 
 
 def test_the_command_builds_from_a_bundle(bundle: Bundle) -> None:
