@@ -8,8 +8,10 @@ go to `benchmarks/results/gpu.json` (of `--small` to `gpu_small.json`).
 """
 
 import json
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -43,9 +45,6 @@ from nerx.engine.backends.torch import TorchBackend
 from nerx.engine.backends.torch_lanes import flatten
 from nerx.engine.backends.weights import load_weights
 from nerx.engine.bundle import Bundle, builtin_names
-from nerx.engine.config import RunConfig
-from nerx.engine.model import Model
-from nerx.engine.run import Run
 from nerx.engine.types import Batch
 from nerx.kernels.word_labels import word_labels
 
@@ -199,26 +198,28 @@ def measure_tagging(
     encoder_rate: float,
 ) -> None:
     """`nerx tag` from JSONL to JSONL, by the number of worker processes."""
-    path = folder / "in.jsonl"
-    write_jsonl(path, texts)
+    write_jsonl(folder / "in.jsonl", texts)
+    paths = {name: str(folder / name) for name in ("in.jsonl", "out.jsonl", "stats.json")}
     for count in workers:
-        config = RunConfig(
-            inputs=(str(path),), output=str(folder / "out.jsonl"), force=True, workers=count
-        )
-        with (
-            Model(bundle, backend="torch", device=str(bench.device)) as model,
-            Run(config, model) as run,
-        ):
-            for _ in run:
-                pass
-            stats = run.stats()
+        # A process of its own: workers start by importing what the main program imports.
+        command = [
+            *(sys.executable, "-c", "from nerx.engine.cli import main; main()", "tag", "--quiet"),
+            *(paths["in.jsonl"], "-o", paths["out.jsonl"], "--force", "-m", str(bundle.folder)),
+            *("--backend", "torch", "--device", str(bench.device), "--workers", str(count)),
+            *("--stats", paths["stats.json"]),
+        ]
+        began = time.perf_counter()
+        subprocess.run(command, check=True)
+        wall_s = time.perf_counter() - began
+        stats = json.loads(Path(paths["stats.json"]).read_text())
         rate = stats["subwords"] / stats["seconds"]
         bench.add(
             "tag",
             model=bundle.name,
             workers=count,
             subwords=stats["subwords"],
-            seconds=stats["seconds"],
+            seconds=stats["seconds"],  # without loading the model, with starting the workers
+            wall_s=wall_s,
             subwords_per_s=rate,
             words_per_s=stats["words_per_s"],
             encoder_share=rate / encoder_rate,
