@@ -39,7 +39,7 @@ def quantize(
     copy.CopyFrom(model)
     shared = untie(copy)
     classifier = [node.name for node in copy.graph.node if _CLASSIFIER_INPUT in node.input]
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     with redirect_stdout(sys.stderr), warnings.catch_warnings():  # its progress bars
         warnings.simplefilter("ignore")
         quantized: ModelProto = nncf.quantize(
