@@ -2,7 +2,7 @@
 
 import click
 
-from nerx.engine.bundle import Bundle
+from nerx.engine.commands.models import load_bundle
 from nerx.engine.commands.options import label_options, model_options
 from nerx.engine.config import LabelConfig
 from nerx.engine.evaluation import evaluate
@@ -39,7 +39,7 @@ def command(
         aggregation=aggregation, decode=decode, overlap=overlap, batch_tokens=batch_tokens
     )
     sentences = list(read_gold(gold, format))
-    bundle = Bundle.load(model)
+    bundle = load_bundle(model)
     with Model(
         bundle, backend=backend, precision=precision, device=device, config=config
     ) as loaded:

@@ -37,8 +37,8 @@ def model_options(command: F) -> F:
             "-m",
             "--model",
             default="en",
-            metavar="en|zh|DIR",
-            help="Built-in model, or folder of an exported one, written with ./ or /.",
+            metavar="en|zh|DIR|HUB_ID",
+            help="Built-in model; folder of a bundle or checkpoint, written with ./ or /; hub id.",
         ),
     ):
         command = option(command)

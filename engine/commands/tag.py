@@ -11,8 +11,8 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from nerx.engine.bundle import Bundle
 from nerx.engine.cli import REJECTED
+from nerx.engine.commands.models import load_bundle
 from nerx.engine.commands.options import label_options, model_options
 from nerx.engine.config import LabelConfig, RunConfig
 from nerx.engine.errors import ConfigError, InputError
@@ -75,7 +75,7 @@ def command(
     )
     with Interrupts() as interrupts:
         config = RunConfig(inputs=_expand(inputs), **options)
-        bundle = Bundle.load(model)
+        bundle = load_bundle(model)
         with (
             Model(
                 bundle, backend=backend, precision=precision, device=device, config=label_config
