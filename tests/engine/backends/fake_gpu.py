@@ -7,6 +7,7 @@ method and argument here to the real bindings.
 """
 
 import ctypes
+import threading
 from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -43,6 +44,13 @@ class FakeCuda:
         self.streams: dict[int, Work] = {}
         self.recording: dict[int, Work] = {}
         self.graphs: dict[int, Work] = {}
+        self.thread = threading.local()  # the current device, which each thread has of its own
+        self.homes: dict[int, int] = {}  # device of each stream
+        self.allocated_on: set[int] = set()
+
+    @property
+    def device(self) -> int:
+        return getattr(self.thread, "device", 0)
 
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("cuda") and name[4].isupper():
@@ -50,6 +58,7 @@ class FakeCuda:
         return object.__getattribute__(self, name)
 
     def put(self, stream: int, work: Callable[[], None]) -> None:
+        assert self.homes[stream] == self.device, "a stream of another device"
         self.recording.get(stream, self.streams[stream]).append(work)
 
     def cudaGetErrorString(self, error):
@@ -63,6 +72,7 @@ class FakeCuda:
         return OK, SimpleNamespace(name=f"GPU {device}".encode(), major=major, minor=minor)
 
     def cudaSetDevice(self, device):
+        self.thread.device = device
         return (OK,)
 
     def _take(self, size):
@@ -73,6 +83,7 @@ class FakeCuda:
         return OK, ctypes.addressof(buffer)
 
     def cudaMalloc(self, size):
+        self.allocated_on.add(self.device)
         return self._take(size)
 
     def cudaHostAlloc(self, size, flags):
@@ -88,6 +99,7 @@ class FakeCuda:
 
     def cudaStreamCreate(self):
         self.streams[len(self.streams) + 1] = []
+        self.homes[len(self.streams)] = self.device
         return OK, len(self.streams)
 
     def cudaStreamDestroy(self, stream):
@@ -177,10 +189,13 @@ def fake_tensorrt(cuda: FakeCuda, profiles: tuple[Profile, ...], version: str) -
             assert self.memory >= self.engine.device_memory_size_v2
             assert set(self.shapes) == {port.name for port in session.get_inputs()}
             counts["enqueued"] += 1
-            cuda.put(stream_handle, lambda shapes=dict(self.shapes): self._execute(shapes))
+            shapes = self.shapes.copy()
+            cuda.put(stream_handle, lambda: self._execute(shapes))
             return True
 
         def _execute(self, shapes: dict[str, tuple[int, ...]]) -> None:
+            assert shapes == self.shapes, "a graph whose context has gone on to other shapes"
+
             def view(name: str, shape: tuple[int, ...]) -> np.ndarray:
                 size = 8 * int(np.prod(shape))
                 data = (ctypes.c_uint8 * size).from_address(self.addresses[name])

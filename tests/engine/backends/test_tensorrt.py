@@ -251,8 +251,10 @@ def test_the_second_gpu(decoding_bundle, gpus, flavour: str, weights) -> None:
     built(decoding_bundle, flavour, sms=(89, 120))
     backend = load(decoding_bundle, flavour, "cuda:1")
     batch = random_batch(0)
-    assert_right(backend.run(batch), batch, weights)
+    with ThreadPoolExecutor(1) as pool:  # whose threads begin on the first GPU
+        assert_right(pool.submit(backend.run, batch).result(), batch, weights)
     assert backend.device == "cuda:1"
+    assert gpus.allocated_on == {1}
 
 
 def test_a_file_that_tensorrt_refuses(decoding_bundle, flavour: str) -> None:
