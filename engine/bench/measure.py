@@ -21,6 +21,7 @@ _FIRST_DOCUMENTS = 16  # tell how many more a trial can have
 _TRIAL_DOCUMENTS = 256
 _TRIAL_S = 1.5  # of a batch size
 _MIN_DOCUMENTS = 64
+_SEARCH_SHARE = 0.5  # of the time, at most, for all batch sizes of all peers
 _WORTH_IT = 0.97  # a batch size this much worse than the best so far is on the way down
 
 
@@ -32,6 +33,7 @@ class Result:
     words: int = 0  # of a pass
     passes: list[dict[str, Any]] = field(default_factory=list)
     batch_size: int = 0
+    tried: dict[int, float] = field(default_factory=dict)  # batch size -> words/s
     load_s: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
     tags: Tags = field(default_factory=list)
@@ -67,7 +69,7 @@ def measure(
         running = [_Running(system, stack, say) for system in systems]
         bounds = {kind: _Running(system, stack, say) for kind, system in limits.items()}
         for one in running:
-            one.find_batch_size(sample)
+            one.find_batch_size(sample, budget_s * _SEARCH_SHARE / len(running))
         left_s = max(budget_s - (time.monotonic() - started), budget_s / 2)
         part = sample.head(_documents(sample, running, left_s))
         for one in running:
@@ -99,23 +101,25 @@ class _Running:
         except SystemFailedError as error:
             self._fail(error)
 
-    def find_batch_size(self, sample: Sample) -> None:
+    def find_batch_size(self, sample: Sample, budget_s: float) -> None:
         """Finds the best batch size where there is one to be found, and a first estimate."""
-        if not self.result.system.searches:
-            self.words_per_s = self._trial(sample.head(_TRIAL_DOCUMENTS), 0)
-            return
+        ends = time.monotonic() + budget_s
         few = sample.head(_FIRST_DOCUMENTS)
-        words = self._trial(few, BATCH_SIZES[2]) * _TRIAL_S
-        count = round(words * len(few.words) / few.word_count)
-        documents = sample.head(min(max(count, BATCH_SIZES[-1]), _TRIAL_DOCUMENTS))
+        self.words_per_s = self._trial(few, BATCH_SIZES[2])
+        count = round(self.words_per_s * _TRIAL_S * len(few.words) / few.word_count)
+        documents = sample.head(min(max(count, _FIRST_DOCUMENTS), _TRIAL_DOCUMENTS))
+        if not self.result.system.searches:
+            self.words_per_s = self._trial(documents, 0)
+            return
+        self.words_per_s = 0.0
         worse = 0
         for size in BATCH_SIZES:
-            rate = self._trial(documents, size)
+            rate = self.result.tried[size] = self._trial(documents, size)
             self._say(f"{self.result.system.title}: {rate:,.0f} words/s in batches of {size}")
             worse = worse + 1 if rate < _WORTH_IT * self.words_per_s else 0
             if rate > self.words_per_s:
                 self.words_per_s, self.result.batch_size = rate, size
-            if worse == 2 or not rate:
+            if worse == 2 or not rate or time.monotonic() > ends:
                 return
 
     def take(self, sample: Sample) -> None:

@@ -107,6 +107,7 @@ def _row(
     bound = bounds.get(limit_precision(task.precision))
     row |= {
         "batch_size": one.batch_size or None,
+        "batch_sizes_tried": {str(size): round(rate, 1) for size, rate in one.tried.items()},
         "load_s": round(one.load_s, 2),
         "seconds": spread([p["seconds"] for p in one.passes], 3),
         "words_per_s": spread(rates),

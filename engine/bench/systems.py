@@ -111,9 +111,12 @@ def limit_precision(precision: str) -> str:
 
 
 def peer_systems(
-    names: Sequence[str], checkpoint: str | None, unit: str, joint: str
+    names: Sequence[str], checkpoint: str, unit: str, joint: str
 ) -> tuple[list[System], list[str]]:
-    """The peers that can take part, and why the others cannot."""
+    """The peers that can take part, and why the others cannot.
+
+    checkpoint: a Hugging Face folder or hub id, or a bundle's folder for its own weights
+    """
     found, absent = [], []
     for name in names:
         peer = PEERS[name]
@@ -123,11 +126,6 @@ def peer_systems(
             )
         elif hint := peer.missing():
             absent.append(f"{name}: not installed; run `{hint}`")
-        elif checkpoint is None:
-            absent.append(
-                f"{name}: needs the model's weights for PyTorch; give --checkpoint with the folder"
-                " or hub id that the model was exported from"
-            )
         else:
             task = Task(model=checkpoint, joint=joint)
             found.append(System(name, f"{_HERE}.peers.{name}", task, searches=True))

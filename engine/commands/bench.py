@@ -19,7 +19,8 @@ from nerx.engine.bench.results import collect, read_results
 from nerx.engine.bench.sample import builtin_sample, read_sample, subword_lengths
 from nerx.engine.bench.scaling import scale
 from nerx.engine.bench.systems import PEERS, limits, own_systems, peer_systems
-from nerx.engine.bundle import Bundle, builtin_names
+from nerx.engine.bundle import Bundle
+from nerx.engine.commands.models import load_bundle
 from nerx.engine.errors import BundleError, ConfigError
 from nerx.engine.model import open_encoder
 
@@ -43,7 +44,10 @@ SLOWER = 1  # exit code
 @click.option("--batch-tokens", type=click.IntRange(min=1), help="Padded subwords a batch.")
 @click.option("--corpus", help="Text to label; gold data gives F1.  [default: built in]")
 @click.option("--peers", help=f"Libraries to compare with: {', '.join(PEERS)}; or none.")
-@click.option("--checkpoint", help="The same weights for the peers, a Hugging Face folder or id.")
+@click.option(
+    "--checkpoint",
+    help="Weights for the peers, a Hugging Face folder or id.  [default: the model's own]",
+)
 @click.option("--minutes", default=2.0, show_default=True, help="Time to spend, about.")
 @click.option("--scaling", is_flag=True, help="Also time and memory of 1k to 1M records.")
 @click.option("--json", "json_file", help="Write the result as JSON.")
@@ -69,8 +73,8 @@ def command(
     unit = bundles[0].unit
     sample = read_sample(corpus, unit) if corpus else builtin_sample(unit)
     own = own_systems(bundles, sample.joint, backend, precision or "auto", batch_tokens or 0)
-    checkpoint = checkpoint or _checkpoint(models[0], bundles[0])
-    others, absent = peer_systems(_peer_names(peers), checkpoint, unit, sample.joint)
+    weights = checkpoint or _weights(bundles)
+    others, absent = peer_systems(_peer_names(peers), weights, unit, sample.joint)
     products = read_products(bundles[0])
     say = _progress()
     measured = measure([*own, *others], limits(own) if products else {}, sample, minutes * 60, say)
@@ -94,7 +98,7 @@ def _bundles(models: Sequence[str]) -> list[Bundle]:
     Raises:
         BundleError: they label different things.
     """
-    bundles = [Bundle.load(model) for model in models]
+    bundles = [load_bundle(model) for model in models]
     for bundle in bundles[1:]:
         if (bundle.labels, bundle.unit) != (bundles[0].labels, bundles[0].unit):
             raise BundleError(f"{bundle.name} and {bundles[0].name} have different labels")
@@ -110,14 +114,10 @@ def _peer_names(peers: str | None) -> list[str]:
     return names
 
 
-def _checkpoint(model: str, bundle: Bundle) -> str | None:
-    """What the bundle was exported from, if it is still there or has a name on the hub."""
-    source = bundle.source.get("model")
-    if model in builtin_names() or not source:
-        return None
-    if (Path(source).expanduser() / "config.json").is_file() or bundle.source.get("revision"):
-        return source
-    return None
+def _weights(bundles: Sequence[Bundle]) -> str:
+    """The bundle that the peers take their weights from, one in fp32 if there is one."""
+    held = (b for b in bundles if any(a.precision == "fp32" for a in b.artifacts))
+    return str(next(held, bundles[0]).folder)
 
 
 def _lengths(bundle: Bundle, measured: Measurement) -> list[int]:

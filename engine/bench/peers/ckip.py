@@ -6,6 +6,7 @@ from typing import Any
 
 from nerx.engine.bench.driver import Driver, Task
 from nerx.engine.bench.labels import Span, word_begins
+from nerx.engine.bench.peers.checkpoint import checkpoint_of
 from nerx.engine.bench.peers.pipelines import count_rows
 
 
@@ -20,7 +21,7 @@ class CkipDriver:
     def __init__(self, task: Task) -> None:
         from ckip_transformers.nlp import CkipWordSegmenter
 
-        self._segmenter = CkipWordSegmenter(model_name=task.model, device=-1)
+        self._segmenter = CkipWordSegmenter(model_name=checkpoint_of(task.model), device=-1)
         self._counts = count_rows(self._segmenter.model)
         self._texts: list[str] = []
         self._found: list[list[str]] = []

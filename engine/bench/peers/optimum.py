@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from nerx.engine.bench.driver import Driver, Task
+from nerx.engine.bench.peers.checkpoint import checkpoint_of
 from nerx.engine.bench.peers.pipelines import PipelineDriver
 
 
@@ -11,8 +12,9 @@ def open_driver(task: Task) -> Driver:
     from optimum.onnxruntime import ORTModelForTokenClassification
     from transformers import AutoTokenizer, pipeline
 
-    model = ORTModelForTokenClassification.from_pretrained(task.model, export=True)
-    tokenizer = AutoTokenizer.from_pretrained(task.model)
+    folder = checkpoint_of(task.model)
+    model = ORTModelForTokenClassification.from_pretrained(folder, export=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     classifier = pipeline(
         "token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="first"
     )

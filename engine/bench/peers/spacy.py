@@ -5,6 +5,7 @@ from typing import Any
 
 from nerx.engine.bench.driver import Driver, Task
 from nerx.engine.bench.labels import Span
+from nerx.engine.bench.peers.checkpoint import checkpoint_of
 from nerx.engine.bench.peers.pipelines import count_rows
 
 
@@ -22,7 +23,11 @@ class SpacyDriver:
         self._language = spacy.blank("en")
         component: Any = self._language.add_pipe(
             "hf_token_pipe",
-            config={"model": task.model, "aggregation_strategy": "first", "annotate": "ents"},
+            config={
+                "model": checkpoint_of(task.model),
+                "aggregation_strategy": "first",
+                "annotate": "ents",
+            },
         )
         self._pipeline = component.hf_pipeline
         self._counts = count_rows(self._pipeline.model)

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from nerx.engine.bench.driver import Driver, Task
+from nerx.engine.bench.peers.checkpoint import checkpoint_of
 from nerx.engine.bench.peers.pipelines import PipelineDriver
 
 
@@ -11,8 +12,9 @@ def open_driver(task: Task) -> Driver:
     import torch
     from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
-    model = AutoModelForTokenClassification.from_pretrained(task.model, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(task.model)
+    folder = checkpoint_of(task.model)
+    model = AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     classifier = pipeline(
         "token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="first"
     )

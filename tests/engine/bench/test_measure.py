@@ -64,8 +64,8 @@ def test_rows_hold_what_was_measured(quick, tiny, scripted):
     assert peer["padding"] == 0.5
     assert peer["ratio"]["median"] == 1.0
     assert results["first_peer"] == "scripted fp32"
-    median = nerx["words_per_s"]["median"] / peer["words_per_s"]["median"]
-    assert nerx["ratio"]["median"] == pytest.approx(median, rel=0.5)
+    fast, slow = nerx["words_per_s"], peer["words_per_s"]
+    assert fast["min"] / slow["max"] < nerx["ratio"]["median"] < fast["max"] / slow["min"]
     assert {"read", "encode", "run", "write"} <= set(nerx["stages"])
     assert nerx["stages"]["run"]["seconds"] > 0
     # two special tokens a document; every word is at least one subword

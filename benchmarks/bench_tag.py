@@ -1,0 +1,88 @@
+"""The speeds in README.md: `nerx bench` for both built-in models, beside every peer installed.
+
+    python benchmarks/bench_tag.py [--fp32 FOLDER] [--minutes N] [--only en|zh]
+
+Reads the texts in `$NERX_SHARED/data/text` (`../shared` by default), or what comes with nerx where
+there are none. Writes benchmarks/results/tag_<model>.json, with the commit, and a picture to docs/.
+With `--fp32`, a folder with the bundles `en-fp32` and `zh-fp32`, these are measured too.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXTS = Path(os.environ.get("NERX_SHARED", ROOT.parent / "shared"), "data", "text")
+CORPORA = {"en": "gum_en.txt", "zh": "cmrc_zh.txt"}
+AIMS = {  # times the speed of a peer
+    ("int8", "transformers"): 6.0,
+    ("fp32", "transformers"): 1.8,
+    ("int8", "optimum"): 2.0,
+    ("int8", "ckip"): 10.0,
+}
+NERX = (sys.executable, "-c", "from nerx.engine.cli import main; main()")
+
+
+def bench(model: str, fp32: str | None, minutes: float) -> dict[str, Any]:
+    """Runs `nerx bench` on a model; its tables go to the terminal."""
+    results = ROOT / "benchmarks" / "results" / f"tag_{model}.json"
+    options = ["-m", model, "--minutes", str(minutes), "--json", str(results)]
+    options += ["--plot", str(ROOT / "docs" / f"bench_{model}.png")]
+    if fp32:
+        options += ["-m", str(Path(fp32, f"{model}-fp32").resolve())]
+    if (TEXTS / CORPORA[model]).is_file():
+        options += ["--corpus", str(TEXTS / CORPORA[model])]
+    subprocess.run([*NERX, "bench", *options], check=True)
+    values: dict[str, Any] = json.loads(results.read_text("utf-8")) | {"commit": commit()}
+    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+    results.write_text(text, encoding="utf-8")
+    return values
+
+
+def commit() -> str:
+    """The commit of this checkout, with a mark if files differ from it."""
+    git = ["git", "-C", str(ROOT)]
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+    changed = subprocess.run(
+        [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True
+    )
+    return head.stdout.strip() + (" and changes" if changed.stdout.strip() else "")
+
+
+def verdicts(values: dict[str, Any]) -> list[str]:
+    """What became of the aims that the results have figures for."""
+    best: dict[tuple[str, str], float] = {}
+    for row in values["rows"]:
+        if "words_per_s" in row:
+            key = row["system"], row["precision"]
+            best[key] = max(row["words_per_s"]["median"], best.get(key, 0.0))
+    lines = []
+    for (precision, peer), aim in AIMS.items():
+        own, other = best.get(("nerx", precision)), best.get((peer, "fp32"))
+        if own and other:
+            ratio = own / other
+            verdict = "reached" if ratio >= aim else "MISSED"
+            name = f"{values['model']['name']} {precision}"
+            lines.append(f"{name}: {ratio:.1f} times {peer}; aim {aim:g}: {verdict}")
+    return lines
+
+
+@click.command()
+@click.option("--fp32", help="Folder with bundles of the same weights, in fp32.")
+@click.option("--minutes", default=4.0, show_default=True, help="For each model.")
+@click.option("--only", type=click.Choice(tuple(CORPORA)), help="One of the models.")
+def main(fp32: str | None, minutes: float, only: str | None) -> None:
+    lines = []
+    for model in [only] if only else CORPORA:
+        lines += verdicts(bench(model, fp32, minutes))
+        click.echo("")
+    click.echo("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
