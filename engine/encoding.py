@@ -13,7 +13,7 @@ from nerx.engine.errors import BundleError
 from nerx.engine.types import EncodedBlock, Ints, Record
 from nerx.engine.words import characters, code_points, cut_words
 
-_CACHE_WORDS = 1 << 16  # about 12 MB; past it the cache starts anew, unless blocks are larger
+_CACHE_WORDS = 50_000  # about 8 MB; past it half the cache is forgotten, unless blocks are larger
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character; tokenizers take whole ones only
 
 
@@ -28,17 +28,26 @@ class WordCache(dict[str, int]):
         self._waiting: list[str] = []
         self._begin = np.zeros(1, np.int32)
         self._ids = np.zeros(0, np.int32)
+        self._used = np.zeros(0, np.int32)  # when each word was last asked for
+        self._now = 0
 
     def __missing__(self, word: str) -> int:
         row = self[word] = len(self)
         self._waiting.append(word)
         return row
 
-    def clear(self) -> None:
-        """Forgets every word."""
-        super().clear()
-        self._waiting.clear()
-        self._begin, self._ids = np.zeros(1, np.int32), np.zeros(0, np.int32)
+    def shrink(self, most: int) -> bool:
+        """Where there are more than `most` words, keeps half as many, those used last."""
+        if len(self) <= most:
+            return False
+        self.fill()  # nothing waits, unless an error came between
+        kept = np.sort(np.argsort(-self._used, kind="stable")[: most // 2])
+        self._ids, self._begin = self._table(kept)
+        self._used = self._used[kept]
+        words = list(self)
+        self.clear()
+        self.update({words[row]: number for number, row in enumerate(kept.tolist())})
+        return True
 
     def fill(self) -> None:
         """Tokenizes the words that wait, each alone, as training on given words does."""
@@ -53,10 +62,16 @@ class WordCache(dict[str, int]):
         lengths = np.fromiter(map(len, rows), np.int32, len(rows))
         self._begin = np.append(self._begin, self._begin[-1] + np.cumsum(lengths)).astype(np.int32)
         self._ids = np.append(self._ids, np.concatenate(rows)).astype(np.int32)
+        self._used = np.append(self._used, np.zeros(len(rows), np.int32))
         self._waiting.clear()
 
     def subwords(self, rows: NDArray[np.integer]) -> tuple[Ints, Ints]:
         """The subwords of the words in `rows`: flat ids, and where each word's begin."""
+        self._now += 1
+        self._used[rows] = self._now
+        return self._table(rows)
+
+    def _table(self, rows: NDArray[np.integer]) -> tuple[Ints, Ints]:
         first = self._begin[rows]
         lengths = self._begin[rows + 1] - first
         return self._ids[ragged_range(first, lengths)], offsets(lengths)
@@ -97,8 +112,7 @@ class Encoder:
 
     def encode(self, records: Sequence[Record]) -> EncodedBlock:
         """Encodes the records of a block, none of which is refused."""
-        if len(self._cache) > max(_CACHE_WORDS, self._words_before):
-            self._cache.clear()
+        if self._cache.shrink(max(_CACHE_WORDS, self._words_before)):
             self._character_rows.fill(-1)
         texts = [number for number, record in enumerate(records) if record.text is not None]
         given = [number for number, record in enumerate(records) if record.text is None]
