@@ -33,7 +33,7 @@ check: .venv/.dev
 	MYPYPATH=.types $(BIN)/mypy
 
 bench: .venv/.bench
-	$(BIN)/nerx bench
+	$(BIN)/python benchmarks/bench_tag.py
 
 # Trains both built-in models anew and makes bundles of them under models/; about 70 minutes on two cores.
 # SHARED holds the encoders and corpora: docs/finetune.md says what they are and how the encoders are made.

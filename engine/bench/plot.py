@@ -1,5 +1,6 @@
 """A benchmark's result as a picture: speeds beside the limit, stages, lengths with padding."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,10 @@ def _stages(axes: Any, row: dict[str, Any]) -> None:
 
 def _lengths(axes: Any, results: dict[str, Any]) -> None:
     lengths = results["corpus"]["lengths"]
-    names = [f"{a}-{b - 1}" for a, b in zip(lengths["from"], lengths["from"][1:], strict=False)]
-    axes.bar([*names, f"{lengths['from'][-1]}+"], lengths["documents"], color=_PEER)
-    axes.tick_params(axis="x", labelsize=8)
+    names = [f"{a}-{b - 1}" for a, b in pairwise(lengths["from"])] + [f"{lengths['from'][-1]}+"]
+    filled = 1 + max(place for place, count in enumerate(lengths["documents"]) if count)
+    axes.bar(names[:filled], lengths["documents"][:filled], color=_PEER)
+    axes.tick_params(axis="x", labelsize=7)
     axes.set_xlabel("subwords a document")
     axes.set_ylabel("documents")
     waste = [f"{title(row)} {row['padding']:.1%}" for row in measured(results)]
