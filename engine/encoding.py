@@ -13,7 +13,7 @@ from nerx.engine.errors import BundleError
 from nerx.engine.types import EncodedBlock, Ints, Record
 from nerx.engine.words import characters, code_points, cut_words
 
-_CACHE_WORDS = 50_000  # about 8 MB; past it half the cache is forgotten, unless blocks are larger
+_CACHE_WORDS = 40_000  # about 7 MB; past it half the cache is forgotten, unless blocks are larger
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character; tokenizers take whole ones only
 
 
