@@ -104,6 +104,26 @@ _SHARES = (
 )
 _FIXED = ("name", "task", "language", "card")  # what a recipe is, not how it trains
 
+_NERX_EN = Recipe(
+    name="nerx-en",
+    base="intfloat/multilingual-e5-small",
+    language="en",
+    task="ner",
+    labels=ENTITY_LABELS,
+    epochs=8,
+    learning_rate=1e-4,
+    train_batch_size=16,
+    eval_batch_size=32,
+    keep_best=True,
+    weight_decay=0.01,
+    warmup_ratio=0.04,
+    attention_dropout=0.0,
+    word_dropout=0.05,
+    attention="eager",
+    group_by_length=True,
+    bf16=True,
+)
+
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -137,45 +157,13 @@ RECIPES = {
                 precision=0.9615, recall=0.9630, f1=0.9623, accuracy=0.9829, loss=0.0567, step=5000
             ),
         ),
-        Recipe(
-            name="nerx-en",
-            base="intfloat/multilingual-e5-small",
-            language="en",
-            task="ner",
-            labels=ENTITY_LABELS,
-            epochs=8,
-            learning_rate=1e-4,
-            layer_decay=1.0,
-            train_batch_size=16,
-            eval_batch_size=32,
-            keep_best=True,
-            weight_decay=0.01,
-            warmup_ratio=0.04,
-            attention_dropout=0.0,
-            word_dropout=0.05,
-            attention="eager",
-            group_by_length=True,
-            bf16=True,
-        ),
-        Recipe(
+        _NERX_EN,
+        replace(
+            _NERX_EN,
             name="nerx-zh",
-            base="intfloat/multilingual-e5-small",
             language="zh",
             task="segmentation",
             labels=SEGMENTATION_LABELS,
-            epochs=8,
-            learning_rate=1e-4,
-            layer_decay=1.0,
-            train_batch_size=16,
-            eval_batch_size=32,
-            keep_best=True,
-            weight_decay=0.01,
-            warmup_ratio=0.04,
-            attention_dropout=0.0,
-            word_dropout=0.05,
-            attention="eager",
-            group_by_length=True,
-            bf16=True,
         ),
     )
 }
