@@ -68,12 +68,26 @@ class Workers(AbstractContextManager["Workers"]):
 
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
-    """Keeps SIGINT and SIGTERM from processes started within: the parent decides what they end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    """Keeps SIGINT and SIGTERM from processes started within: the parent decides what they end.
+
+    The parent gets its own afterwards, so that no process is left half started.
+    """
+    held: list[int] = []
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # handlers run in no other
+        before = {
+            number: signal.signal(number, lambda number, _: held.append(number))
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for caught in held:
+            signal.raise_signal(caught)
 
 
 def _start(make: Callable[[], Worker]) -> None:
