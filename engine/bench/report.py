@@ -7,6 +7,7 @@ from nerx.engine.bench.regression import Change
 
 _NAME = 24
 _BAR = 24
+_QUIET = 0.25  # load a core
 _GPU_OPS = 495e12  # operations a second
 
 
@@ -46,6 +47,11 @@ def _heading(results: dict[str, Any]) -> Iterator[str]:
     )
     yield f"{corpus['subwords']:,} subwords (median {corpus['lengths']['median']:g} a document)"
     yield f"{machine['processor']}, {machine['cores']} cores; nerx {results['nerx']}"
+    if machine["load"] > _QUIET * machine["cores"]:
+        yield (
+            f"The machine was busy before this began (load {machine['load']:.1f}): ratios mean"
+            " little,\nfor threads that wait for each other, as PyTorch's do, suffer more."
+        )
 
 
 def _speed(results: dict[str, Any]) -> Iterator[str]:

@@ -25,10 +25,15 @@ _BINS = (1, 5, 10, 15, 20, 30, 40, 60, 80, 120, 160, 240, 320, 512)  # of the le
 
 
 def collect(
-    measured: Measurement, bundles: Sequence[Bundle], lengths: list[int], products: Products | None
+    measured: Measurement,
+    bundles: Sequence[Bundle],
+    lengths: list[int],
+    products: Products | None,
+    load: float = 0.0,
 ) -> dict[str, Any]:
     """The whole result.
 
+    load: processes that wanted to run before the measurement began, on average of a minute
     lengths: subwords of each document of the sample, special tokens included
     """
     reference = _reference(measured.results)
@@ -41,7 +46,7 @@ def collect(
     return {
         "schema": SCHEMA,
         "nerx": version("nerx-engine"),
-        "machine": machine(),
+        "machine": machine() | {"load": round(load, 2)},
         "model": {
             "name": bundles[0].name,
             "digests": {str(bundle.name): bundle.digest for bundle in bundles},

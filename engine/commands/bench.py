@@ -1,6 +1,7 @@
 """`nerx bench`: how fast, against whom, how far from the machine's limit."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -76,9 +77,9 @@ def command(
     weights = checkpoint or _weights(bundles)
     others, absent = peer_systems(_peer_names(peers), weights, unit, sample.joint)
     products = read_products(bundles[0])
-    say = _progress()
+    say, load = _progress(), os.getloadavg()[0]
     measured = measure([*own, *others], limits(own) if products else {}, sample, minutes * 60, say)
-    results = collect(measured, bundles, _lengths(bundles[0], measured), products)
+    results = collect(measured, bundles, _lengths(bundles[0], measured), products, load)
     results["absent"] = absent
     if scaling:
         results["scaling"] = scale(own[0], sample, minutes * 60, say)

@@ -26,6 +26,9 @@ def checkpoint_of(model: str) -> str:
 
     bundle = Bundle.load(Path(model))
     config, weights = load_weights(bundle)
+    for key in [key for key in weights if key.endswith("token_type_embeddings.weight")]:
+        # Only the first type is in use; optimum's export feeds two.
+        weights[key] = weights[key][:1].repeat(2, 1)
     _folders.append(tempfile.TemporaryDirectory(prefix="nerx-bench-"))
     folder = _folders[-1].name
     classifier = _classifier(bundle, config, weights)
