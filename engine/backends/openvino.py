@@ -72,6 +72,9 @@ def _compile(path: Path, streams: int, sha256: str) -> Any:
         "INFERENCE_NUM_THREADS": streams,
         # Left to itself, OpenVINO computes in bfloat16 where the CPU can: other labels there.
         "INFERENCE_PRECISION_HINT": "f32",
+        # What OpenVINO keeps for each shape of a batch, about 6 MB, is bounded: 1.2 GB in all for
+        # `en` instead of 2.4 GB and more, for about 5 % of the speed.
+        "CPU_RUNTIME_CACHE_CAPACITY": 1000,
     }
     with suppress(BackendError):  # without a cache, each start costs a second more
         options["CACHE_DIR"] = str(private_folder("openvino", sha256[:16]))
