@@ -68,8 +68,9 @@ def measure(
     with ExitStack() as stack:
         running = [_Running(system, stack, say) for system in systems]
         bounds = {kind: _Running(system, stack, say) for kind, system in limits.items()}
+        searching = sum(system.searches for system in systems)
         for one in running:
-            one.find_batch_size(sample, budget_s * _SEARCH_SHARE / len(running))
+            one.find_batch_size(sample, budget_s * _SEARCH_SHARE / max(searching, 1))
         left_s = max(budget_s - (time.monotonic() - started), budget_s / 2)
         part = sample.head(_documents(sample, running, left_s))
         for one in running:
