@@ -12,7 +12,7 @@ from typing import Any
 
 from nerx.engine.bundle import Bundle
 from nerx.engine.config import LabelConfig, RunConfig
-from nerx.engine.errors import ConfigError, InputError
+from nerx.engine.errors import ConfigError, InputError, NerxError
 from nerx.engine.formats.base import Reader, Writer
 from nerx.engine.formats.registry import find_format, open_format, open_writer
 from nerx.engine.journal import Fingerprint, Journal, Progress
@@ -220,6 +220,12 @@ class Run(AbstractContextManager["Run"]):
             offset, line = 0, 1
 
     def _write(self, item: InputBlock, finished: FinishedBlock) -> None:
+        out, bad = finished.records, len(finished.rejected)
+        if finished.read != out + bad:
+            raise NerxError(
+                f"{item.source}, the block at line {item.block.line}: {finished.read} records went"
+                f" in, {out} came out and {bad} were set aside; please report this"
+            )
         if finished.rejected:
             self._reject(item.source, finished.rejected)
         sink = self._outputs.turn_to(item.source_number)

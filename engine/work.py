@@ -22,7 +22,8 @@ class FinishedBlock:
 
     output: bytes
     rejected: list[Record]  # in their order, without their documents
-    records: int
+    read: int  # records that were parsed
+    records: int  # of these, the ones in the output
     words: int
     spans: int
     encode_s: float  # to parse and encode it
@@ -87,6 +88,7 @@ class Worker:
         return FinishedBlock(
             output=output,
             rejected=[Record(r.raw, r.line, r.offset, error=r.error) for r in bad],
+            read=len(held.good) + len(held.bad),
             records=len(good),
             words=encoded.words,
             spans=len(block.spans.first),

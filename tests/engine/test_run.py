@@ -1,6 +1,7 @@
 import json
 import os
 from base64 import b64decode
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from nerx.engine.bundle import Bundle
 from nerx.engine.config import LabelConfig, RunConfig
-from nerx.engine.errors import ConfigError, InputError
+from nerx.engine.errors import ConfigError, InputError, NerxError
 from nerx.engine.model import Model
 from nerx.engine.run import Run
+from nerx.engine.types import WordLabels
+from nerx.engine.work import FinishedBlock, Worker
 
 from .conftest import write_mixed_inputs
 
@@ -365,3 +368,18 @@ def test_statistics_add_up(
     assert all(seconds >= 0 for seconds in stats["stage_s"].values())
     assert 20 < stats["peak_memory_mb"] < 5000
     assert (stats["peak_memory_of_a_worker_mb"] > 20) == bool(workers)
+
+
+def test_a_record_that_gets_lost_ends_the_run(
+    ner_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in.txt").write_text("paris\nberlin\n")
+    whole = Worker.close
+
+    def losing(self: Worker, number: int, labels: WordLabels) -> FinishedBlock:
+        finished = whole(self, number, labels)
+        return replace(finished, records=finished.records - 1)
+
+    monkeypatch.setattr(Worker, "close", losing)
+    with pytest.raises(NerxError, match="2 records went in, 1 came out and 0 were set aside"):
+        run(ner_model, str(tmp_path / "in.txt"), output=str(tmp_path / "out.jsonl"))
