@@ -36,6 +36,10 @@ class Outputs:
                 self._sink = Sink(path, force=True)
         return self._sink
 
+    def is_shared_with_next(self, number: int) -> bool:
+        """Whether what comes of the next input follows in the same output."""
+        return self._paths[number] in self._paths[number + 1 : number + 2]
+
     def close(self) -> None:
         """Ends all outputs."""
         self.turn_to(len(self._paths) - 1).close()

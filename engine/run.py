@@ -14,7 +14,8 @@ from nerx.engine.bundle import Bundle
 from nerx.engine.config import LabelConfig, RunConfig
 from nerx.engine.errors import ConfigError, InputError, NerxError
 from nerx.engine.formats.base import Reader, Writer
-from nerx.engine.formats.registry import find_format, open_format, open_writer
+from nerx.engine.formats.conll import end_sentence
+from nerx.engine.formats.registry import find_format, find_target, open_format, open_writer
 from nerx.engine.journal import Fingerprint, Journal, Progress
 from nerx.engine.model import Model, open_encoder
 from nerx.engine.outputs import Outputs, name_outputs, refuse_clashes, refuse_existing
@@ -229,7 +230,9 @@ class Run(AbstractContextManager["Run"]):
         if finished.rejected:
             self._reject(item.source, finished.rejected)
         sink = self._outputs.turn_to(item.source_number)
-        sink.write(finished.output)
+        rows = find_target(self._config.to, item.kind) == "conll"
+        joined = rows and self._outputs.is_shared_with_next(item.source_number)
+        sink.write(end_sentence(finished.output) if joined else finished.output)
         progress = self.progress
         progress.source = item.source_number
         progress.offset = item.block.end

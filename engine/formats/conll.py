@@ -88,6 +88,12 @@ class ConllWriter:
         return utf8("".join(out))
 
 
+def end_sentence(rows: bytes) -> bytes:
+    """The rows with the blank line that the last of them lacks, so that more may follow."""
+    last_line = rows[rows.rfind(b"\n", 0, -1) + 1 :]
+    return rows + b"\n" if last_line.strip() else rows
+
+
 def columns(line: bytes) -> list[bytes]:
     """The columns of a row."""
     if b"\t" in line:

