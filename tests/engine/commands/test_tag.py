@@ -158,13 +158,16 @@ def test_a_quiet_pipe_is_answered_at_once_and_a_dripping_one_soon(nerx: Nerx) ->
     answered = threading.Event()
 
     def drip() -> None:  # never quiet for as long as it takes to be called quiet
-        while process.stdin and not answered.wait(0.02):
+        for _ in range(500):
+            if answered.wait(0.02) or not process.stdin:
+                return
             process.stdin.write(b"Paris\n")
             process.stdin.flush()
 
     dripping = threading.Thread(target=drip)
     dripping.start()
     assert b"Paris" in process.stdout.readline()
+    assert dripping.is_alive()
     answered.set()
     dripping.join()
     process.stdin.close()
