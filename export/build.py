@@ -13,6 +13,7 @@ from typing import Any
 import onnx
 from onnx import ModelProto
 
+from nerx.engine.backends.checkpoint import write_checkpoint
 from nerx.engine.backends.select import installed_runtimes
 from nerx.engine.bundle import FORMATS, UNITS, Artifact, Bundle, file_hashes
 from nerx.engine.errors import BundleError, ConfigError, InputError
@@ -110,6 +111,29 @@ def export_bundle(
             reports += found
         bundle.write_manifest()
     return replace(bundle, folder=target), reports
+
+
+def export_again(
+    bundle: Bundle, target: Path, config: ExportConfig, say: Callable[[str], None]
+) -> tuple[Bundle, list[Parity]]:
+    """Makes other artifacts of the weights that a bundle holds, as `export_bundle` does.
+
+    What `config` leaves open is taken from the bundle. Weights held in int8 alone are dequantized.
+
+    Raises:
+        BackendError, BundleError: they cannot be read.
+    """
+    filled = replace(
+        config,
+        name=config.name or bundle.name,
+        unit=config.unit or bundle.unit,
+        scheme=config.scheme or bundle.scheme,
+        source=bundle.source | config.source,
+        card=bundle.card | config.card,
+    )
+    with tempfile.TemporaryDirectory(prefix="nerx-export-") as folder:
+        write_checkpoint(bundle, Path(folder))
+        return export_bundle(folder, target, filled, say)
 
 
 def _bare_bundle(folder: Path, checkpoint: Checkpoint, config: ExportConfig) -> Bundle:

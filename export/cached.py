@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from nerx.engine.bundle import MANIFEST, file_sha256
+from nerx.engine.bundle import MANIFEST, Bundle, file_sha256
 from nerx.engine.cache import private_folder
-from nerx.export.build import ExportConfig, export_bundle
+from nerx.export.build import ExportConfig, export_again, export_bundle
 from nerx.export.checkpoint import find_checkpoint
 from nerx.export.verify import ParityError
 
@@ -39,4 +39,20 @@ def cached_bundle(source: str, say: Callable[[str], None]) -> Path:
             raise
         say("int8 changes too many labels of this model: keeping fp32")
         export_bundle(source, target, ExportConfig(name=name, precisions=("fp32",)), say)
+    return target
+
+
+def cached_precisions(
+    bundle: Bundle, precisions: tuple[str, ...], say: Callable[[str], None]
+) -> Path:
+    """A bundle of the same weights in other precisions, made at the first call.
+
+    Raises:
+        BackendError, BundleError: its weights cannot be read, or the labels change too much.
+    """
+    name = f"{Path(bundle.name).name}-{'-'.join(precisions)}-{bundle.digest[:16]}"
+    target = private_folder("models") / name
+    if not (target / MANIFEST).is_file():
+        say(f"making {bundle.name} in {' and '.join(precisions)} once, in {target}")
+        export_again(bundle, target, ExportConfig(precisions=precisions), say)
     return target

@@ -29,6 +29,14 @@ def installed_runtimes() -> dict[str, str]:
     return found
 
 
+def gpu_backends() -> tuple[str, ...]:
+    """The installed backends for this machine's GPU, none without an NVIDIA driver."""
+    if not _NVIDIA.exists():
+        return ()
+    torch = ("torch",) if all(map(find_spec, _TORCH)) else ()
+    return (*torch, *(name for name in GPU_RUNTIMES if find_spec(name.replace("-", "_"))))
+
+
 def open_backend(
     bundle: Bundle, backend: str = "auto", precision: str = "auto", device: str = "auto"
 ) -> Backend:

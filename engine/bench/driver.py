@@ -30,6 +30,7 @@ class Task:
     joint: str
     backend: str = ""
     precision: str = "fp32"
+    device: str = "cpu"
     batch_tokens: int = 0  # 0 for what the backend likes best
 
 

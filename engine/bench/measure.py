@@ -16,7 +16,7 @@ from nerx.engine.bench.systems import System
 
 ROUNDS, MIN_ROUNDS = 5, 3
 MIN_PASS_S = 2.0  # a fast system labels the sample several times a pass
-BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _FIRST_DOCUMENTS = 16  # tell how many more a trial can have
 _TRIAL_DOCUMENTS = 256
 _TRIAL_S = 1.5  # of a batch size

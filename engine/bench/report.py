@@ -1,10 +1,12 @@
 """A benchmark's result as text, readable at 80 columns."""
 
 from collections.abc import Iterator, Sequence
+from textwrap import fill
 from typing import Any
 
 from nerx.engine.bench.regression import Change
 
+_WIDTH = 79
 _NAME = 24
 _BAR = 24
 _QUIET = 0.25  # load a core
@@ -93,12 +95,14 @@ def _limits(results: dict[str, Any]) -> Iterator[str]:
     if not bounds:
         yield "limit: not known for this model"
         return
-    yield "limit: the model's matrix products alone, by OpenVINO on all cores, without padding"
+    yield "limit: the model's matrix products alone, on all cores or a GPU, no padding"
     for kind, bound in bounds.items():
+        copies = bound.get("copy_gb_per_s")
         yield (
-            f"  {kind:5} {bound['gigaops_per_s']['median']:9,.0f} Gop/s = "
+            f"  {kind:9} {bound['gigaops_per_s']['median']:9,.0f} Gop/s = "
             f"{bound['words_per_s']:,.0f} {results['corpus']['unit']}/s"
             f" (multiplied in {bound['computed_in']})"
+            + (f"\n  and copies {copies['median']:,.0f} GB/s" if copies else "")
         )
 
 
@@ -173,9 +177,11 @@ def fp16_note(results: dict[str, Any]) -> str | None:
     words = row["words_per_s"]["median"] * row["wall_s"]
     host_rate = words / sum(row["stages"][name]["seconds"] for name in host)
     gpu_rate = _GPU_OPS / operations * corpus["words"] / corpus["subwords"]
-    return (
-        f"fp16 on a CPU is computed in fp32: it halves the file, not the time. A GPU at"
-        f" {_GPU_OPS / 1e12:.0f}\nTop/s (half of an H100's fp16 peak) would run this model at about"
-        f" {gpu_rate:,.0f} {corpus['unit']}/s;\none core here reads, encodes and decodes"
-        f" {host_rate:,.0f}, so it would take {gpu_rate / host_rate:,.0f} --workers. Estimated."
+    return fill(
+        "fp16 on a CPU is computed in fp32: it halves the file, not the time. A GPU at"
+        f" {_GPU_OPS / 1e12:.0f} Top/s (half of an H100's fp16 peak) would run this model at"
+        f" {gpu_rate:,.0f} {corpus['unit']}/s at the most; one core here reads, encodes and"
+        f" decodes {host_rate:,.0f}, so to feed it would take {gpu_rate / host_rate:,.0f}"
+        " --workers. Estimated.",
+        _WIDTH,
     )

@@ -16,7 +16,7 @@ from nerx.engine.bench.labels import compare, f1
 from nerx.engine.bench.limit import Products
 from nerx.engine.bench.measure import Measurement, Result
 from nerx.engine.bench.sample import Sample
-from nerx.engine.bench.systems import limit_precision
+from nerx.engine.bench.systems import limit_kind
 from nerx.engine.bundle import Bundle
 from nerx.engine.errors import InputError
 
@@ -49,7 +49,11 @@ def collect(
         "machine": machine() | {"load": round(load, 2)},
         "model": {
             "name": bundles[0].name,
-            "digests": {str(bundle.name): bundle.digest for bundle in bundles},
+            "digests": {
+                artifact.precision: bundle.digest
+                for bundle in bundles
+                for artifact in bundle.artifacts
+            },
             "architecture": bundles[0].architecture,
             "operations_per_subword": _per_subword(products, lengths),
         },
@@ -109,7 +113,7 @@ def _row(
     rates, last = one.rates(), one.passes[-1]
     per_word = last["subwords"] / one.words
     agreement = compare(one.tags, reference.tags, measured.sample) if reference else None
-    bound = bounds.get(limit_precision(task.precision))
+    bound = bounds.get(limit_kind(task))
     row |= {
         "batch_size": one.batch_size or None,
         "batch_sizes_tried": {str(size): round(rate, 1) for size, rate in one.tried.items()},
@@ -167,7 +171,9 @@ def _limit(
     assert products
     rates = [one["operations_per_s"] for one in result.passes]
     seconds = products.operations(lengths) / median(rates)
+    copies = [one["copied_bytes_per_s"] for one in result.passes if "copied_bytes_per_s" in one]
     return {
+        **({"copy_gb_per_s": spread([rate / 1e9 for rate in copies])} if copies else {}),
         "gigaops_per_s": spread([rate / 1e9 for rate in rates]),
         "words_per_s": round(sample.word_count / seconds, 1),
         "subwords_per_s": round(sum(lengths) / seconds, 1),

@@ -1,16 +1,17 @@
 """Who takes part in a benchmark: nerx on every runtime, the machine's limit, and the peers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from nerx.engine.backends.select import installed_runtimes
+from nerx.engine.backends.select import RUNTIMES, gpu_backends, installed_runtimes
 from nerx.engine.bench.driver import Task
 from nerx.engine.bundle import PRECISIONS, Bundle
 from nerx.engine.errors import ConfigError
 
 _HERE = "nerx.engine.bench"
 _LIMIT_TOKENS = 1000  # rows of the matrix products: a batch on a CPU
+_GPU_LIMIT_TOKENS = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Peer:
     name: str
     package: str  # to be installed; it brings what else is needed
     units: tuple[str, ...]  # what it labels
+    half_on_gpu: bool = False  # whether it runs on a GPU where there is one, in fp16
 
     def missing(self) -> str | None:
         """How to install it, if it is not installed."""
@@ -53,7 +55,7 @@ class Peer:
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("transformers", "transformers", ("words", "characters")),
+        Peer("transformers", "transformers", ("words", "characters"), half_on_gpu=True),
         Peer("optimum", "optimum-onnx", ("words", "characters")),
         Peer("spacy", "spacy-huggingface-pipelines", ("words",)),
         Peer("ckip", "ckip-transformers", ("characters",)),
@@ -64,50 +66,75 @@ PEERS = {
 def own_systems(
     bundles: Sequence[Bundle], joint: str, backend: str, precision: str, batch_tokens: int
 ) -> list[System]:
-    """nerx on each runtime and in each precision that there is, the fastest first.
+    """nerx on each backend and in each precision that there is, what was asked for first.
 
-    backend, precision: the only one wanted, or "auto" for all
+    backend: the only one wanted, or "auto" for all
+    precision: the one that is compared with fp32, or "auto" for all
 
     Raises:
         ConfigError: there is none.
     """
     found = []
-    for wanted in PRECISIONS if precision == "auto" else (precision,):
-        for runtime in installed_runtimes():
-            if backend not in ("auto", runtime):
-                continue
-            bundle = next((b for b in bundles if b.find(runtime, wanted)), None)
-            if bundle:
-                task = Task(
-                    model=str(bundle.folder),
-                    joint=joint,
-                    backend=runtime,
-                    precision=wanted,
-                    batch_tokens=batch_tokens,
-                )
-                found.append(System("nerx", f"{_HERE}.tagging", task))
+    for runtime, wanted, device in _runs(backend):
+        if precision not in ("auto", wanted) and wanted != "fp32":
+            continue
+        # Backends of a GPU make what they run from the weights in fp32.
+        source = (runtime, wanted) if runtime in RUNTIMES else (RUNTIMES[0], "fp32")
+        if bundle := next((b for b in bundles if b.find(*source)), None):
+            task = Task(
+                model=str(bundle.folder),
+                joint=joint,
+                backend=runtime,
+                precision=wanted,
+                device=device,
+                batch_tokens=batch_tokens,
+            )
+            found.append(System("nerx", f"{_HERE}.tagging", task))
     if not found:
         held = ", ".join(f"{a.precision} ({a.format})" for b in bundles for a in b.artifacts)
         raise ConfigError(
             f"nothing to measure: wanted {precision} on {backend}; {bundles[0].name} holds"
             f" {held or 'no model'}, installed are {', '.join(installed_runtimes()) or 'none'}"
         )
-    return found
+    return sorted(found, key=lambda system: system.task.precision != precision)  # if one is asked
+
+
+def _runs(backend: str) -> Iterator[tuple[str, str, str]]:
+    """Backend, precision and device of whatever this machine could run."""
+    on_gpu = gpu_backends()
+    for name in on_gpu:
+        if backend in ("auto", name):
+            yield from ((name, precision, "cuda") for precision in ("fp16", "fp32"))
+    if backend == "torch" and not on_gpu:
+        yield "torch", "fp32", "cpu"
+    for precision in PRECISIONS:
+        for name in installed_runtimes():
+            if backend in ("auto", name):
+                yield name, precision, "cpu"
 
 
 def limits(systems: Sequence[System]) -> dict[str, System]:
-    """What measures the limit of each precision that the systems compute in."""
+    """What measures the limit of each kind that the systems compute in."""
     found: dict[str, System] = {}
     for system in systems:
-        kind = limit_precision(system.task.precision)
-        task = Task(model=system.task.model, joint="", precision=kind, batch_tokens=_LIMIT_TOKENS)
-        found.setdefault(kind, System("limit", f"{_HERE}.limit", task))
+        kind, on_gpu = limit_kind(system.task), system.task.device != "cpu"
+        task = Task(
+            model=system.task.model,
+            joint="",
+            precision=system.task.precision if on_gpu else kind,
+            device=system.task.device,
+            batch_tokens=_GPU_LIMIT_TOKENS if on_gpu else _LIMIT_TOKENS,
+        )
+        module = f"{_HERE}.peers.torch_limit" if on_gpu else f"{_HERE}.limit"
+        found.setdefault(kind, System("limit", module, task))
     return found
 
 
-def limit_precision(precision: str) -> str:
-    """What the CPU computes a model of that precision in: fp16 is one of storage only."""
-    return "int8" if precision == "int8" else "fp32"
+def limit_kind(task: Task) -> str:
+    """Which limit a system is held to; a CPU stores fp16, but computes it in fp32."""
+    if task.device != "cpu":
+        return f"{task.precision} {task.device}"
+    return "int8" if task.precision == "int8" else "fp32"
 
 
 def peer_systems(
@@ -127,6 +154,8 @@ def peer_systems(
         elif hint := peer.missing():
             absent.append(f"{name}: not installed; run `{hint}`")
         else:
-            task = Task(model=checkpoint, joint=joint)
+            half = peer.half_on_gpu and "torch" in gpu_backends()
+            precision, device = ("fp16", "cuda") if half else ("fp32", "cpu")
+            task = Task(model=checkpoint, joint=joint, precision=precision, device=device)
             found.append(System(name, f"{_HERE}.peers.{name}", task, searches=True))
     return found, absent

@@ -29,6 +29,7 @@ class TaggingDriver:
             Bundle.load(Path(task.model)),
             backend=task.backend,
             precision=task.precision,
+            device=task.device,
             config=LabelConfig(decode="argmax", batch_tokens=task.batch_tokens or None),
         )
         backend = self._model.backend

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from nerx.engine.backends.select import RUNTIMES
+from nerx.engine.backends.select import BACKENDS
 from nerx.engine.bench.limit import read_products
 from nerx.engine.bench.measure import Measurement, measure
 from nerx.engine.bench.plot import plot
@@ -21,8 +21,8 @@ from nerx.engine.bench.sample import builtin_sample, read_sample, subword_length
 from nerx.engine.bench.scaling import scale
 from nerx.engine.bench.systems import PEERS, limits, own_systems, peer_systems
 from nerx.engine.bundle import Bundle
-from nerx.engine.commands.models import load_bundle
-from nerx.engine.errors import BundleError, ConfigError
+from nerx.engine.commands.models import in_precisions, load_bundle
+from nerx.engine.errors import BundleError, ConfigError, NerxError
 from nerx.engine.model import open_encoder
 
 SLOWER = 1  # exit code
@@ -38,10 +38,10 @@ SLOWER = 1  # exit code
     metavar="en|zh|DIR",
     help="Model to measure; may be repeated for bundles of the same weights.",
 )
-@click.option("--fp32", "precision", flag_value="fp32", help="Only this precision.")
-@click.option("--fp16", "precision", flag_value="fp16", help="Only this precision.")
-@click.option("--int8", "precision", flag_value="int8", help="Only this precision.")
-@click.option("--backend", type=click.Choice(("auto", *RUNTIMES)), default="auto")
+@click.option("--fp32", "precision", flag_value="fp32", help="This precision alone.")
+@click.option("--fp16", "precision", flag_value="fp16", help="This precision, beside fp32.")
+@click.option("--int8", "precision", flag_value="int8", help="This precision, beside fp32.")
+@click.option("--backend", type=click.Choice(("auto", *BACKENDS)), default="auto")
 @click.option("--batch-tokens", type=click.IntRange(min=1), help="Padded subwords a batch.")
 @click.option("--corpus", help="Text to label; gold data gives F1.  [default: built in]")
 @click.option("--peers", help=f"Libraries to compare with: {', '.join(PEERS)}; or none.")
@@ -70,17 +70,17 @@ def command(
 ) -> int:
     """Measure nerx beside other libraries, and against the machine's own limit."""
     old = read_results(against) if against else None
-    bundles = _bundles(models)
+    bundles, absent = _bundles(models, precision)
     unit = bundles[0].unit
     sample = read_sample(corpus, unit) if corpus else builtin_sample(unit)
     own = own_systems(bundles, sample.joint, backend, precision or "auto", batch_tokens or 0)
     weights = checkpoint or _weights(bundles)
-    others, absent = peer_systems(_peer_names(peers), weights, unit, sample.joint)
+    others, absent_peers = peer_systems(_peer_names(peers), weights, unit, sample.joint)
     products = read_products(bundles[0])
     say, load = _progress(), os.getloadavg()[0]
     measured = measure([*own, *others], limits(own) if products else {}, sample, minutes * 60, say)
     results = collect(measured, bundles, _lengths(bundles[0], measured), products, load)
-    results["absent"] = absent
+    results["absent"] = absent = [*absent, *absent_peers]
     if scaling:
         results["scaling"] = scale(own[0], sample, minutes * 60, say)
     say("")
@@ -93,8 +93,10 @@ def command(
     return SLOWER if any(change.worse for change in changes) else 0
 
 
-def _bundles(models: Sequence[str]) -> list[Bundle]:
-    """The bundles to be measured.
+def _bundles(models: Sequence[str], precision: str | None) -> tuple[list[Bundle], list[str]]:
+    """The bundles to be measured, and what cannot be.
+
+    precision: the one that is asked for, None for all; there is always fp32 to compare with
 
     Raises:
         BundleError: they label different things.
@@ -103,7 +105,16 @@ def _bundles(models: Sequence[str]) -> list[Bundle]:
     for bundle in bundles[1:]:
         if (bundle.labels, bundle.unit) != (bundles[0].labels, bundles[0].unit):
             raise BundleError(f"{bundle.name} and {bundles[0].name} have different labels")
-    return bundles
+    held = {artifact.precision for bundle in bundles for artifact in bundle.artifacts}
+    missing = tuple(sorted({precision or "fp32", "fp32"} - held))
+    if not missing:
+        return bundles, []
+    try:
+        return [*bundles, in_precisions(bundles[0], missing)], []
+    except NerxError as error:
+        if precision in missing:
+            raise
+        return bundles, [f"fp32: {error}"]
 
 
 def _peer_names(peers: str | None) -> list[str]:

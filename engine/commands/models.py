@@ -1,6 +1,7 @@
-"""The model that a command was given: a bundle, or a checkpoint that is exported at first use."""
+"""The model that a command was given: a bundle, or one that is made at first use."""
 
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -24,11 +25,32 @@ def load_bundle(model: str) -> Bundle:
         return Bundle.load(model)
     if on_hub and folder.is_dir():
         raise BundleError(f"{model} is a folder here; write ./{model}, hub ids look the same")
+    exporting = _exporting(f"{model} is no bundle yet, and making one")
+    return Bundle.load(exporting.cached_bundle(model, _say))
+
+
+def in_precisions(bundle: Bundle, precisions: tuple[str, ...]) -> Bundle:
+    """The same weights in precisions that the bundle does not hold.
+
+    They are made once, in the user's cache, which is said on stderr.
+
+    Raises:
+        BackendError, BundleError: they cannot be made of what the bundle holds.
+        ConfigError: what that needs is not installed.
+    """
+    exporting = _exporting(f"{bundle.name} holds no {' or '.join(precisions)}, and making that")
+    return Bundle.load(exporting.cached_precisions(bundle, precisions, _say))
+
+
+def _exporting(why: str) -> ModuleType:
     try:
-        from nerx.export.cached import cached_bundle
+        from nerx.export import cached
     except ImportError as error:
         raise ConfigError(
-            f"{model} is no bundle yet, and making one needs more than tagging does ({error}): "
-            "run `pip install 'nerx-engine[export]'`"
+            f"{why} needs more than tagging does ({error}): run `pip install 'nerx-engine[export]'`"
         ) from error
-    return Bundle.load(cached_bundle(model, lambda text: click.echo(f"{text} ...", err=True)))
+    return cached
+
+
+def _say(text: str) -> None:
+    click.echo(f"{text} ...", err=True)

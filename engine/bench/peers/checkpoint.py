@@ -1,11 +1,9 @@
-"""The weights of a bundle as a Hugging Face folder, so that peers run the very same ones."""
+"""What peers load: a checkpoint, or one made of a bundle, so that they run its very weights."""
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from nerx.engine.bundle import MANIFEST, Bundle
-from nerx.kernels.encoder import EncoderConfig
 
 _folders: list[tempfile.TemporaryDirectory[str]] = []  # they go when the process ends
 
@@ -13,67 +11,14 @@ _folders: list[tempfile.TemporaryDirectory[str]] = []  # they go when the proces
 def checkpoint_of(model: str) -> str:
     """A folder that transformers can load: `model` itself, or one made of the bundle that it is.
 
-    Weights that the bundle holds in int8 come out in fp32.
-
     Raises:
         BackendError, BundleError: the bundle holds no weights that can be read.
     """
     if not (Path(model) / MANIFEST).is_file():
         return model
-    from transformers import PreTrainedTokenizerFast
+    from nerx.engine.backends.checkpoint import write_checkpoint
 
-    from nerx.engine.backends.weights import load_weights
-
-    bundle = Bundle.load(Path(model))
-    config, weights = load_weights(bundle)
-    for key in [key for key in weights if key.endswith("token_type_embeddings.weight")]:
-        # Only the first type is in use; optimum's export feeds two.
-        weights[key] = weights[key][:1].repeat(2, 1)
     _folders.append(tempfile.TemporaryDirectory(prefix="nerx-bench-"))
     folder = _folders[-1].name
-    classifier = _classifier(bundle, config, weights)
-    classifier.load_state_dict({name: value.float() for name, value in weights.items()})
-    classifier.save_pretrained(folder)
-    pieces = ("[PAD]", "<pad>"), ("[UNK]", "<unk>"), ("[CLS]", "<s>"), ("[SEP]", "</s>")
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_file=str(bundle.tokenizer_path()), model_max_length=bundle.max_length
-    )
-    known = tokenizer.get_vocab()
-    for role, names in zip(("pad", "unk", "cls", "sep"), pieces, strict=True):
-        if name := next((name for name in names if name in known), None):
-            setattr(tokenizer, f"{role}_token", name)
-    tokenizer.save_pretrained(folder)
+    write_checkpoint(Bundle.load(Path(model)), Path(folder))
     return folder
-
-
-def _classifier(bundle: Bundle, config: EncoderConfig, weights: dict[str, Any]) -> Any:
-    """A model of the bundle's shape, its weights still to be set."""
-    from transformers import AutoConfig, AutoModelForTokenClassification
-
-    def shape(end: str) -> tuple[int, ...]:
-        return next(tuple(value.shape) for name, value in weights.items() if name.endswith(end))
-
-    vocabulary, embedding = shape("word_embeddings.weight")
-    up = "ffn.weight" if config.architecture == "albert" else "intermediate.dense.weight"
-    inner, width = shape(up)
-    options = {"num_hidden_groups": config.groups} if config.architecture == "albert" else {}
-    if config.architecture == "albert":
-        options["embedding_size"] = embedding
-    return AutoModelForTokenClassification.from_config(
-        AutoConfig.for_model(
-            config.architecture,
-            vocab_size=vocabulary,
-            hidden_size=width,
-            num_hidden_layers=config.layers,
-            num_attention_heads=config.heads,
-            intermediate_size=inner,
-            max_position_embeddings=shape("position_embeddings.weight")[0],
-            type_vocab_size=shape("token_type_embeddings.weight")[0],
-            hidden_act="gelu_new" if config.tanh else "gelu",
-            layer_norm_eps=config.eps,
-            pad_token_id=bundle.pad_id,
-            id2label=dict(enumerate(bundle.labels)),
-            label2id={name: number for number, name in enumerate(bundle.labels)},
-            **options,
-        )
-    )

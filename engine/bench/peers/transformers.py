@@ -8,15 +8,20 @@ from nerx.engine.bench.peers.pipelines import PipelineDriver
 
 
 def open_driver(task: Task) -> Driver:
-    """Loads a checkpoint, in fp32."""
+    """Loads a checkpoint in the precision and on the device of the task."""
     import torch
     from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
     folder = checkpoint_of(task.model)
-    model = AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32)
+    dtype = torch.float16 if task.precision == "fp16" else torch.float32
+    model = AutoModelForTokenClassification.from_pretrained(folder, dtype=dtype)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     classifier = pipeline(
-        "token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="first"
+        "token-classification",
+        model=model,
+        tokenizer=tokenizer,
+        aggregation_strategy="first",
+        device=task.device,
     )
     facts = {"version": version("transformers"), "torch": version("torch")}
     return PipelineDriver(classifier, task.joint, facts | {"device": str(classifier.device)})

@@ -1,0 +1,112 @@
+"""Other precisions of a bundle's weights, as `nerx export BUNDLE` and `nerx bench --fp16` make."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+pytest.importorskip("nncf")
+
+from nerx.engine.backends.checkpoint import write_checkpoint
+from nerx.engine.bench import measure
+from nerx.engine.bundle import Bundle
+from nerx.engine.commands.bench import command as bench
+from nerx.engine.commands.export import command as export
+from nerx.engine.commands.models import in_precisions
+from nerx.engine.tagger import Tagger
+from nerx.export.build import ExportConfig, export_bundle
+
+from .conftest import sentences, write_gold
+
+
+@pytest.fixture(scope="module")
+def int8(bert_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle that holds int8 alone, as the built-in ones do."""
+    folder = tmp_path_factory.mktemp("again")
+    verify = write_gold(folder / "gold.conll", 2, 100)
+    config = ExportConfig(
+        precisions=("int8",),
+        name="mine",
+        verify=str(verify),
+        calibration=str(write_gold(folder / "more.conll", 3, 300)),
+        source={"licence": "MIT"},
+        card={"task": "places"},
+    )
+    return export_bundle(str(bert_folder), folder / "bundle", config, print)[0]
+
+
+def labels(model: str | Path) -> list[object]:
+    with Tagger(str(model)) as tagger:
+        return [tagger(row)["tags"] for row in sentences(4, 40)]
+
+
+def test_a_bundle_is_exported_again_from_its_own_weights(int8: Bundle, tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        export,
+        [str(int8.folder), "-o", str(tmp_path / "floats"), "--precision", "fp32,fp16"],
+        catch_exceptions=False,
+    )
+    assert done.exit_code == 0
+    made = Bundle.load(tmp_path / "floats")
+    assert [item.precision for item in made.artifacts] == ["fp32", "fp16"]
+    kept = ("name", "labels", "scheme", "unit", "max_length", "pad_id", "source", "card")
+    assert [getattr(made, name) for name in kept] == [getattr(int8, name) for name in kept]
+    pairs = zip(labels(made.folder), labels(int8.folder), strict=True)
+    assert sum(a == b for a, b in pairs) >= 38  # activations are rounded in int8
+
+
+def test_without_an_output_the_folder_is_named_after_the_bundle(
+    int8: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [str(int8.folder), "--precision", "fp32"]
+    assert CliRunner().invoke(export, words, catch_exceptions=False).exit_code == 0
+    assert Bundle.load(tmp_path / "mine-bundle").name == "mine"
+
+
+def test_the_checkpoint_of_a_bundle_is_one_that_transformers_loads(
+    int8: Bundle, tmp_path: Path
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    write_checkpoint(int8, tmp_path)
+    pipe = transformers.pipeline(
+        "token-classification", model=str(tmp_path), aggregation_strategy="first"
+    )
+    [found] = pipe("went to Paris .")
+    assert (found["entity_group"], found["word"].lower()) == ("LOC", "paris")
+
+
+def test_a_precision_that_is_missing_is_made_once(
+    int8: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    strange = replace(int8, name="../..")  # the name in a manifest is anybody's
+    for _ in range(2):
+        made = in_precisions(strange, ("fp32",))
+        assert made.folder.parent == tmp_path / "nerx" / "models"
+    assert capsys.readouterr().err.count("once") == 1
+
+
+def test_bench_fp16_makes_what_it_needs(
+    int8: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(measure, "ROUNDS", 2)
+    monkeypatch.setattr(measure, "MIN_PASS_S", 0.05)
+    corpus, file = write_gold(tmp_path / "gold.conll", 5, 40), tmp_path / "out.json"
+    words = ["-m", str(int8.folder), "--corpus", str(corpus), "--minutes", "0.02"]
+    words += ["--peers", "none", "--json", str(file), "--fp16", "--backend", "openvino"]
+    done = CliRunner().invoke(bench, words, catch_exceptions=False, standalone_mode=False)
+    results = json.loads(file.read_text())
+    assert [row["precision"] for row in results["rows"]] == ["fp16", "fp32"]
+    assert all(row["label_agreement"] > 0.99 for row in results["rows"])
+    assert results["limits"]["fp32"]["words_per_s"] > 0
+    assert "fp16 on a CPU is computed in fp32" in done.output
+    assert not [line for line in done.stdout.splitlines() if len(line) > 80]
+
+    words = [*words[:-3], "--backend", "torch"]
+    CliRunner().invoke(bench, words, catch_exceptions=False, standalone_mode=False)
+    [row] = json.loads(file.read_text())["rows"]
+    assert (row["backend"], row["precision"], row["device"]) == ("torch", "fp32", "cpu")
