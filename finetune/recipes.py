@@ -56,6 +56,9 @@ class Recipe:
     hidden_dropout: float | None = None  # None: as the base has it
     attention_dropout: float | None = None
     word_dropout: float = 0.0  # share of training words replaced by the unknown token
+    adversarial_step: float | None = (
+        None  # length of the fast gradient method's step, if it is used
+    )
     attention: str = "sdpa"
     group_by_length: bool = False
     bf16: bool = False
@@ -96,7 +99,7 @@ class Run:
 
 _POSITIVE = (
     *("epochs", "learning_rate", "head_learning_rate", "layer_decay", "max_grad_norm"),
-    *("train_batch_size", "eval_batch_size", "eval_steps", "adam_epsilon"),
+    *("train_batch_size", "eval_batch_size", "eval_steps", "adam_epsilon", "adversarial_step"),
 )
 _SHARES = (
     *("adam_beta1", "adam_beta2", "warmup_ratio", "weight_decay"),

@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -20,7 +21,10 @@ BATCHES_A_POOL = 50  # rows of so many batches are sorted by length together
 
 
 class RecipeTrainer(Trainer):
-    """The Trainer with layer-wise learning rates, word dropout and a resumable length grouping."""
+    """The Trainer with what a recipe has beyond it.
+
+    Layer-wise learning rates, word dropout, adversarial steps, and a resumable length grouping.
+    """
 
     def __init__(self, recipe: Recipe, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -50,6 +54,9 @@ class RecipeTrainer(Trainer):
         if self.recipe.word_dropout:  # here, not in the collator, which runs a batch ahead
             inputs = {**inputs, "input_ids": self._drop_words(**inputs)}
         loss = super().training_step(model, inputs, *args)
+        if self.recipe.adversarial_step:
+            with moved_uphill(model.get_input_embeddings().weight, self.recipe.adversarial_step):
+                super().training_step(model, inputs, *args)
         if not math.isfinite(loss):
             raise BackendError(
                 f"the loss is {loss.item()} at step {self.state.global_step + 1}; "
@@ -130,6 +137,21 @@ def drop_words(
     dropped = torch.rand(word.shape[0], word.shape[1] + 1).to(word.device) < share
     special = torch.isin(input_ids, special_ids.to(input_ids.device))
     return input_ids.masked_fill(dropped.gather(1, word) & ~special, unknown_id)
+
+
+@contextmanager
+def moved_uphill(weight: torch.nn.Parameter, length: float) -> Iterator[None]:
+    """Moves a weight so far along its gradient, where the loss is higher, for the time being.
+
+    What the model learns there besides makes it smoother. Source: the fast gradient method, in
+    Miyato et al., "Adversarial Training Methods for Semi-Supervised Text Classification" (2017).
+    """
+    before = weight.detach().clone()
+    with torch.no_grad():
+        weight += weight.grad * (length / weight.grad.norm().clamp_min(1e-12))
+    yield
+    with torch.no_grad():
+        weight.copy_(before)
 
 
 class LengthGroupedSampler(Sampler[int]):

@@ -25,7 +25,11 @@ from .conftest import make_base
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable")
 
 QUICK = {"learning_rate": "5e-3", "train_batch_size": "8", "epochs": "3", "bf16": "false"}
-BUILT_IN = QUICK | {"eval_steps": "10", "word_dropout": "0.1"}  # 10 of 13 steps: within an epoch
+BUILT_IN = QUICK | {
+    "eval_steps": "10",
+    "word_dropout": "0.1",
+    "adversarial_step": "1",
+}  # 10 of 13 steps: within an epoch
 
 
 def run_of(recipe, data, base, output, overrides=QUICK, **options):

@@ -8,7 +8,13 @@ from transformers import AlbertConfig, AutoModelForTokenClassification, BertConf
 
 from nerx.finetune.align import IGNORED
 from nerx.finetune.recipes import find_recipe, override
-from nerx.finetune.trainer import LengthGroupedSampler, drop_words, parameter_groups, rate_of
+from nerx.finetune.trainer import (
+    LengthGroupedSampler,
+    drop_words,
+    moved_uphill,
+    parameter_groups,
+    rate_of,
+)
 
 LAYERED = override(
     find_recipe("nerx-en"),
@@ -69,6 +75,24 @@ def test_the_share_of_dropped_words_is_as_asked():
     ids = torch.arange(10, 1010).repeat(20, 1)
     after = drop_words(ids, torch.ones_like(ids), share=0.1, unknown_id=1, special_ids=SPECIAL)
     assert (after == 1).float().mean() == pytest.approx(0.1, abs=0.01)
+
+
+def test_uphill_the_loss_is_higher_and_the_weight_comes_back():
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.randn(50, 8))
+
+    def loss():
+        return (weight[3:6] ** 2).sum() + weight[7].sin().sum()
+
+    loss().backward()
+    before, slope = weight.detach().clone(), weight.grad.clone()
+    below = loss().item()
+    with moved_uphill(weight, 0.1):
+        assert (weight.detach() - before).norm().item() == pytest.approx(0.1, rel=1e-4)
+        assert loss().item() == pytest.approx(below + 0.1 * slope.norm().item(), rel=0.01)
+        loss().backward()
+    assert torch.equal(weight.detach(), before)
+    assert not torch.equal(weight.grad, slope)  # both gradients count
 
 
 @given(lengths=st.lists(st.integers(1, 99), min_size=1, max_size=300), batch=st.integers(1, 9))
