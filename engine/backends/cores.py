@@ -1,4 +1,4 @@
-"""The processor: its name, and how many cores of it this process may use."""
+"""The processors: their names, and how many cores this process may use."""
 
 import os
 import platform
@@ -6,6 +6,7 @@ from pathlib import Path
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _CPUINFO = Path("/proc/cpuinfo")
+_GPUS = Path("/proc/driver/nvidia/gpus")  # of the driver, which tells without any library
 
 
 def usable_cores() -> int:
@@ -28,3 +29,12 @@ def processor_name() -> str:
     lines = _CPUINFO.read_text("utf-8").split("\n") if _CPUINFO.is_file() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())
+
+
+def gpu_names() -> list[str]:
+    """The NVIDIA GPUs that the driver knows; none where there is no driver."""
+    found = []
+    for path in sorted(_GPUS.glob("*/information")):
+        lines = path.read_text("utf-8").split("\n")
+        found += [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]
+    return found

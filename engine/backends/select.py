@@ -1,5 +1,6 @@
 """Which runtime runs a bundle. No runtime is imported before it is chosen."""
 
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,11 +18,11 @@ _TORCH = ("torch", "safetensors")
 _NVIDIA = Path("/dev/nvidiactl")  # a driver's; looked for before torch is loaded, which takes long
 
 
-def installed_runtimes() -> dict[str, str]:
-    """name -> version of the runtimes that this environment has, the preferred one first."""
+def installed_runtimes(names: Sequence[str] = RUNTIMES) -> dict[str, str]:
+    """name -> version of those of the runtimes that this environment has, in the order given."""
     found = {}
-    for name in RUNTIMES:
-        if find_spec(name):
+    for name in names:
+        if find_spec(name.replace("-", "_")):
             try:
                 found[name] = version(name)
             except PackageNotFoundError:  # under another name, such as onnxruntime-gpu
@@ -34,7 +35,7 @@ def gpu_backends() -> tuple[str, ...]:
     if not _NVIDIA.exists():
         return ()
     torch = ("torch",) if all(map(find_spec, _TORCH)) else ()
-    return (*torch, *(name for name in GPU_RUNTIMES if find_spec(name.replace("-", "_"))))
+    return (*torch, *installed_runtimes(GPU_RUNTIMES))
 
 
 def open_backend(

@@ -4,19 +4,24 @@ import os
 
 import click
 
-from nerx.engine.backends.cores import processor_name, usable_cores
-from nerx.engine.backends.select import RUNTIMES, installed_runtimes
+from nerx.engine.backends.cores import gpu_names, processor_name, usable_cores
+from nerx.engine.backends.select import BACKENDS, GPU_RUNTIMES, installed_runtimes
 from nerx.engine.bundle import Bundle, builtin_names
+
+_PACKAGES = {"torch": "'nerx-engine[cuda]'"} | {
+    name: f"'nerx-engine[{name}]'" for name in GPU_RUNTIMES
+}
 
 
 @click.command("info")
 def command() -> None:
     """Show runtimes, devices and built-in models."""
     click.echo(f"machine   {processor_name()}, {usable_cores()} of {os.cpu_count()} cores usable")
-    found = installed_runtimes()
-    for name in RUNTIMES:
-        state = found.get(name, f"not installed: pip install {name}")
-        click.echo(f"runtime   {name:12}{state}")
+    click.echo(f"gpu       {', '.join(gpu_names()) or 'none that an NVIDIA driver knows'}")
+    found = installed_runtimes(BACKENDS)
+    for name in BACKENDS:
+        state = found.get(name, f"not installed: pip install {_PACKAGES.get(name, name)}")
+        click.echo(f"runtime   {name:12} {state}")
     for name in builtin_names():
         click.echo(f"model     {_describe(Bundle.load(name))}")
 

@@ -1,0 +1,41 @@
+"""`nerx info` as its users meet it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nerx.engine.backends import cores
+from nerx.engine.backends.select import BACKENDS, installed_runtimes
+from nerx.engine.bundle import builtin_names
+from nerx.engine.commands.info import command
+
+
+def info() -> dict[str, list[str]]:
+    """The lines by their first word."""
+    found: dict[str, list[str]] = {}
+    for line in CliRunner().invoke(command, catch_exceptions=False).output.splitlines():
+        kind, _, rest = line.partition(" ")
+        found.setdefault(kind, []).append(rest.strip())
+    return found
+
+
+def test_every_runtime_has_its_version_or_what_installs_it() -> None:
+    lines, installed = info(), installed_runtimes(BACKENDS)
+    assert [line.split()[0] for line in lines["runtime"]] == list(BACKENDS)
+    for line in lines["runtime"]:
+        name, rest = line.split(maxsplit=1)
+        assert rest == installed[name] if name in installed else "pip install" in rest
+    assert [line.split()[0] for line in lines["model"]] == list(builtin_names())
+    assert all(re.search(r"\d+ MB, int8; MIT; .* F1 0\.9\d", line) for line in lines["model"])
+
+
+def test_gpus_are_named_by_their_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cores, "_GPUS", tmp_path)
+    assert info()["gpu"] == ["none that an NVIDIA driver knows"]
+    for number in (1, 2):
+        (tmp_path / f"0000:0{number}:00.0").mkdir()
+        text = f"Model: \t\t NVIDIA H{number}00 80GB HBM3\nIRQ:   \t\t 16\n"
+        (tmp_path / f"0000:0{number}:00.0" / "information").write_text(text)
+    assert info()["gpu"] == ["NVIDIA H100 80GB HBM3, NVIDIA H200 80GB HBM3"]
