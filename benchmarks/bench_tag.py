@@ -1,10 +1,11 @@
-"""The speeds in README.md: `nerx bench` for both built-in models, beside every peer installed.
+"""The speeds in README.md: `nerx bench` for the built-in models, beside every peer installed.
 
-    python benchmarks/bench_tag.py [--fp32 FOLDER] [--minutes N] [--only en|zh]
+    python benchmarks/bench_tag.py [--random FOLDER] [--minutes N] [--only MODEL]
 
 Reads the texts in `$NERX_SHARED/data/text` (`../shared` by default), or what comes with nerx where
 there are none. Writes benchmarks/results/tag_<model>.json, with the commit, and a picture to docs/.
-With `--fp32`, a folder with the bundles `en-fp32` and `zh-fp32`, these are measured too.
+With `--random`, a folder that random_bundles.py made, models of the size of bert-base and
+albert-base with random weights are measured too.
 """
 
 import json
@@ -18,7 +19,8 @@ import click
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXTS = Path(os.environ.get("NERX_SHARED", ROOT.parent / "shared"), "data", "text")
-CORPORA = {"en": "gum_en.txt", "zh": "cmrc_zh.txt"}
+RANDOM = ("bert-base", "albert-base")
+CORPORA = {"en": "gum_en.txt", "zh": "cmrc_zh.txt"} | dict.fromkeys(RANDOM, "gum_en.txt")
 AIMS = {  # times the speed of a peer
     ("int8", "transformers"): 6.0,
     ("fp32", "transformers"): 1.8,
@@ -28,15 +30,14 @@ AIMS = {  # times the speed of a peer
 NERX = (sys.executable, "-c", "from nerx.engine.cli import main; main()")
 
 
-def bench(model: str, fp32: str | None, minutes: float) -> dict[str, Any]:
+def bench(name: str, model: str, minutes: float) -> dict[str, Any]:
     """Runs `nerx bench` on a model; its tables go to the terminal."""
-    results = ROOT / "benchmarks" / "results" / f"tag_{model}.json"
+    results = ROOT / "benchmarks" / "results" / f"tag_{name}.json"
     options = ["-m", model, "--minutes", str(minutes), "--json", str(results)]
-    options += ["--plot", str(ROOT / "docs" / f"bench_{model}.png")]
-    if fp32:
-        options += ["-m", str(Path(fp32, f"{model}-fp32").resolve())]
-    if (TEXTS / CORPORA[model]).is_file():
-        options += ["--corpus", str(TEXTS / CORPORA[model])]
+    if name not in RANDOM:
+        options += ["--plot", str(ROOT / "docs" / f"bench_{name}.png")]
+    if (TEXTS / CORPORA[name]).is_file():
+        options += ["--corpus", str(TEXTS / CORPORA[name])]
     subprocess.run([*NERX, "bench", *options], check=True)
     values: dict[str, Any] = json.loads(results.read_text("utf-8")) | {"commit": commit()}
     text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
@@ -73,13 +74,16 @@ def verdicts(values: dict[str, Any]) -> list[str]:
 
 
 @click.command()
-@click.option("--fp32", help="Folder with bundles of the same weights, in fp32.")
+@click.option("--random", help="Folder with bundles of random weights.")
 @click.option("--minutes", default=4.0, show_default=True, help="For each model.")
 @click.option("--only", type=click.Choice(tuple(CORPORA)), help="One of the models.")
-def main(fp32: str | None, minutes: float, only: str | None) -> None:
+def main(random: str | None, minutes: float, only: str | None) -> None:
     lines = []
-    for model in [only] if only else CORPORA:
-        lines += verdicts(bench(model, fp32, minutes))
+    for name in [only] if only else CORPORA:
+        if name in RANDOM and not random:
+            continue
+        model = str(Path(random, name).resolve()) if random and name in RANDOM else name
+        lines += verdicts(bench(name, model, minutes))
         click.echo("")
     click.echo("\n".join(lines))
 
