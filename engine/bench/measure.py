@@ -46,11 +46,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Results in the order of the systems, and the documents that they are of."""
+    """Results in the order of the systems, and the documents that they are of.
+
+    own_share: CPU time of this process in the rounds, which it takes from a core of the systems'
+    """
 
     results: list[Result]
     limits: dict[str, Result]  # by precision
     sample: Sample
+    own_share: float
 
 
 def measure(
@@ -75,16 +79,18 @@ def measure(
         part = sample.head(_documents(sample, running, left_s))
         for one in running:
             one.take(part)
+        wall_s, own_s = time.monotonic(), time.process_time()
         for number in range(ROUNDS):
             if number >= MIN_ROUNDS and time.monotonic() - started > budget_s:
                 break
             say(f"round {number + 1} of {ROUNDS}: {len(part.words):,} documents")
             for one in (*bounds.values(), *running):
                 one.pass_once()
+        own_share = (time.process_time() - own_s) / (time.monotonic() - wall_s)
         for one in running:
             one.fetch_tags(part)
         found = {kind: one.result for kind, one in bounds.items()}
-        return Measurement([one.result for one in running], found, part)
+        return Measurement([one.result for one in running], found, part, own_share)
 
 
 class _Running:

@@ -58,6 +58,7 @@ def collect(
             "operations_per_subword": _per_subword(products, lengths),
         },
         "corpus": _corpus(measured.sample, lengths),
+        "own_share": round(measured.own_share, 5),
         "reference": reference.system.title if reference else None,
         "first_peer": first_peer.system.title if first_peer else None,
         "limits": bounds,

@@ -62,6 +62,7 @@ def test_rows_hold_what_was_measured(quick, tiny, scripted):
         assert row["peak_memory_mb"] > 10
     assert peer["words_per_s"]["max"] <= 1 / 2e-4
     assert peer["padding"] == 0.5
+    assert 0 <= results["own_share"] < 0.1  # it waits; rounds as short as these show little else
     assert peer["ratio"]["median"] == 1.0
     assert results["first_peer"] == "scripted fp32"
     fast, slow = nerx["words_per_s"], peer["words_per_s"]
