@@ -11,20 +11,16 @@ _OWN, _PEER, _LIMIT = "#1b6ca8", "#b8bec6", "#c0392b"
 
 
 def plot(results: dict[str, Any], path: str) -> None:
-    """Draws a result into a PNG file.
+    """Draws a result into a PNG file, with matplotlib, which must be installed.
 
     Raises:
-        ConfigError: matplotlib is not installed, or the file cannot be written.
+        ConfigError: the file cannot be written.
     """
-    try:
-        import matplotlib
+    import matplotlib
 
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ConfigError(
-            "--plot needs matplotlib: run `pip install 'nerx-engine[bench]'`"
-        ) from error
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
     stages = next((row for row in measured(results) if "stages" in row), None)
     figure, axes = pyplot.subplots(
         3 if stages else 2, 1, figsize=(8, 8.5), height_ratios=[3, 2, 2][: 3 if stages else 2]

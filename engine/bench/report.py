@@ -133,7 +133,7 @@ def _notes(results: dict[str, Any], absent: Sequence[str]) -> Iterator[str]:
         if row["differences"] and row["precision"] == "fp32":
             yield f"{title(row)} labels some words otherwise:"
             yield from (f"  {text}" for text in row["differences"])
-    yield from absent
+    yield from (fill(text, _WIDTH, subsequent_indent="  ") for text in absent)
 
 
 def report_changes(changes: Sequence[Change]) -> str:

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def command(
     against: str | None,
 ) -> int:
     """Measure nerx beside other libraries, and against the machine's own limit."""
+    _check_outputs(json_file, plot_file)
     old = read_results(against) if against else None
     bundles, absent = _bundles(models, precision)
     unit = bundles[0].unit
@@ -91,6 +93,16 @@ def command(
     changes = compare_results(old, results)
     click.echo("\n" + report_changes(changes))
     return SLOWER if any(change.worse for change in changes) else 0
+
+
+def _check_outputs(json_file: str | None, plot_file: str | None) -> None:
+    """Refuses before the measurement what could not be written after it."""
+    for path in filter(None, (json_file, plot_file)):
+        folder = Path(path).absolute().parent
+        if not os.access(folder, os.W_OK):
+            raise ConfigError(f"{path} cannot be written: {folder} is no folder you can write to")
+    if plot_file and not find_spec("matplotlib"):
+        raise ConfigError("--plot needs matplotlib: run `pip install 'nerx-engine[bench]'`")
 
 
 def _bundles(models: Sequence[str], precision: str | None) -> tuple[list[Bundle], list[str]]:

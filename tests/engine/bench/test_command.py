@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from nerx.engine.bench import scaling
 from nerx.engine.bench.systems import PEERS
 from nerx.engine.commands.bench import command
+from nerx.engine.errors import ConfigError
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "bench.md"
 ROW = """system backend precision words_per_s subwords_per_s padding label_agreement peak_memory_mb
@@ -50,6 +51,17 @@ def test_peers_that_are_missing_are_named_with_their_command(quick, tiny, corpus
     for name, peer in PEERS.items():
         reason = "not installed; run `pip install it`" if "words" in peer.units else "does not"
         assert f"{name}: {reason}" in shown.output
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+
+
+def test_what_cannot_be_written_is_refused_before_the_measurement(quick, tiny, corpus, tmp_path):
+    for option in ("--json", "--plot"):
+        with pytest.raises(ConfigError, match="nowhere is no folder you can write to"):
+            bench(tiny, corpus, option, str(tmp_path / "nowhere" / "out"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nerx.engine.commands.bench.find_spec", lambda name: None)
+        with pytest.raises(ConfigError, match="--plot needs matplotlib"):
+            bench(tiny, corpus, "--plot", str(tmp_path / "out.png"))
 
 
 def test_gold_tags_give_f1(quick, tiny, tmp_path):
