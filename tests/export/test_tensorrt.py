@@ -223,7 +223,6 @@ def export(*words: str) -> Result:
     [
         (("--sm", "89", "--workspace", "9"), "need --runtime"),
         (("--runtime", "tensorrt-rtx", "--sm", "ada"), "expected numbers such as 86,89"),
-        (("--runtime", "tensorrt-rtx"), "--output is needed"),
     ],
 )
 def test_usage(words: tuple[str, ...], reason: str) -> None:
