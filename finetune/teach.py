@@ -1,0 +1,119 @@
+"""Labels text by several models together, as training data for one that is to know what they know.
+
+The mean of their log probabilities decides, and legal label sequences alone. One model by itself
+labels faster with `nerx tag`.
+Run as `python -m nerx.finetune.teach`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoModelForTokenClassification, PreTrainedModel
+
+from nerx.engine.arrays import offsets
+from nerx.engine.decoding import best_legal
+from nerx.engine.errors import ConfigError, InputError, NerxError
+from nerx.engine.schemes import Scheme
+from nerx.finetune.align import IGNORED
+from nerx.finetune.base import load_tokenizer, window_length
+from nerx.finetune.data import Corpus
+from nerx.finetune.evaluate import Rows, predict
+
+BATCH_SIZE = 32
+
+
+def label_together(folders: Sequence[str], text: Sequence[str]) -> list[str]:
+    """Each line of a text with its labels: words joined by a space, or rows of word and tag.
+
+    folders: token classifiers with the same labels
+    text: lines; models that segment get their characters, others their words, parted by spaces
+
+    Raises: ConfigError for a folder that holds no such model, or one with other labels;
+    InputError for a text without any sentence.
+    """
+    models = [_load(folder) for folder in folders]
+    labels = [_labels(model) for model in models]
+    for folder, theirs in zip(folders, labels, strict=True):
+        if theirs != labels[0]:
+            raise ConfigError(
+                f"{folder} labels {', '.join(theirs)}, but {folders[0]} {', '.join(labels[0])}"
+            )
+    scheme = Scheme.from_labels(labels[0])
+    split = (lambda line: list("".join(line.split()))) if scheme.segmentation else str.split
+    sentences = [words for words in map(split, text) if words]
+    if not sentences:
+        raise InputError("no sentence found; expected one at least")
+    found = sum(
+        _log_probabilities(model, folder, sentences)
+        for model, folder in zip(models, folders, strict=True)
+    )
+    bounds = offsets(np.array([len(words) for words in sentences]))
+    tags = [scheme.labels[number] for number in best_legal(found, bounds, scheme)]
+    write = _joined if scheme.segmentation else _columns
+    edges = zip(sentences, bounds[:-1], bounds[1:], strict=True)
+    return [write(words, tags[first:end]) for words, first, end in edges]
+
+
+def _load(folder: str) -> PreTrainedModel:
+    try:
+        return AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{folder} holds no token classifier: {error}") from error
+
+
+def _labels(model: PreTrainedModel) -> tuple[str, ...]:
+    return tuple(model.config.id2label[number] for number in range(model.config.num_labels))
+
+
+def _log_probabilities(
+    model: PreTrainedModel, folder: str, sentences: list[list[str]]
+) -> NDArray[np.float32]:
+    """(words, labels), the words of all sentences in order."""
+    nothing = [[0] * len(words) for words in sentences]
+    corpus = Corpus(words=sentences, labels=nothing, sources={}, sha256={})
+    tokenizer = load_tokenizer(folder)
+    rows = Rows.of(corpus, tokenizer, window_length(tokenizer, model)).by_length()
+    found = predict(model, tokenizer, rows, BATCH_SIZE, lambda logits: logits.log_softmax(-1))
+    labelled = found.label_ids != IGNORED
+    sentence = np.repeat(rows.sentence_of_row, labelled.sum(axis=1))
+    return found.predictions[labelled][np.argsort(sentence, kind="stable")]
+
+
+def _joined(characters: list[str], tags: list[str]) -> str:
+    spaced = (
+        f" {character}" if tag[0] in "BS" else character
+        for character, tag in zip(characters, tags, strict=True)
+    )
+    return "".join(spaced).strip()
+
+
+def _columns(words: list[str], tags: list[str]) -> str:
+    return "".join(f"{word} {tag}\n" for word, tag in zip(words, tags, strict=True))
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True)
+@click.option("--text", required=True, type=click.Path(path_type=Path), help="A sentence a line.")
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path))
+def command(models: tuple[str, ...], text: Path, output: Path) -> None:
+    """Label a text by MODELS, folders of token classifiers with the same labels."""
+    try:
+        lines = text.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{text}: {error}; expected a UTF-8 text file") from error
+    try:
+        labelled = label_together(models, lines)
+    except InputError as error:
+        raise InputError(f"{text}: {error}") from error
+    output.write_text("\n".join(labelled) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        command()
+    except NerxError as error:
+        raise SystemExit(f"error: {error}") from error
