@@ -30,7 +30,7 @@ AIMS = {  # times the speed of a peer
 NERX = (sys.executable, "-c", "from nerx.engine.cli import main; main()")
 
 
-def bench(name: str, model: str, minutes: float) -> dict[str, Any]:
+def bench(name: str, model: str, minutes: float, at: str) -> dict[str, Any]:
     """Runs `nerx bench` on a model; its tables go to the terminal."""
     results = ROOT / "benchmarks" / "results" / f"tag_{name}.json"
     options = ["-m", model, "--minutes", str(minutes), "--json", str(results)]
@@ -39,7 +39,7 @@ def bench(name: str, model: str, minutes: float) -> dict[str, Any]:
     if (TEXTS / CORPORA[name]).is_file():
         options += ["--corpus", str(TEXTS / CORPORA[name])]
     subprocess.run([*NERX, "bench", *options], check=True)
-    values: dict[str, Any] = json.loads(results.read_text("utf-8")) | {"commit": commit()}
+    values: dict[str, Any] = json.loads(results.read_text("utf-8")) | {"commit": at}
     text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
     results.write_text(text, encoding="utf-8")
     return values
@@ -75,15 +75,15 @@ def verdicts(values: dict[str, Any]) -> list[str]:
 
 @click.command()
 @click.option("--random", help="Folder with bundles of random weights.")
-@click.option("--minutes", default=4.0, show_default=True, help="For each model.")
+@click.option("--minutes", default=6.0, show_default=True, help="For each model.")
 @click.option("--only", type=click.Choice(tuple(CORPORA)), help="One of the models.")
 def main(random: str | None, minutes: float, only: str | None) -> None:
-    lines = []
+    lines, at = [], commit()  # before results change
     for name in [only] if only else CORPORA:
         if name in RANDOM and not random:
             continue
         model = str(Path(random, name).resolve()) if random and name in RANDOM else name
-        lines += verdicts(bench(name, model, minutes))
+        lines += verdicts(bench(name, model, minutes, at))
         click.echo("")
     click.echo("\n".join(lines))
 

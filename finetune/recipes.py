@@ -164,6 +164,7 @@ RECIPES = {
         replace(
             _NERX_EN,
             name="nerx-zh",
+            epochs=5,
             language="zh",
             task="segmentation",
             labels=SEGMENTATION_LABELS,
