@@ -28,7 +28,8 @@ def write_checkpoint(bundle: Bundle, folder: Path) -> None:
         # Only the first type is in use; optimum's export feeds two.
         weights[key] = weights[key][:1].repeat(2, 1)
     classifier = _classifier(bundle, config, weights)
-    classifier.load_state_dict({name: value.float() for name, value in weights.items()})
+    # An exported ALBERT's graph names the weights that its layers share once for each layer.
+    classifier.load_state_dict({name: weights[name].float() for name in classifier.state_dict()})
     classifier.save_pretrained(folder)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=str(bundle.tokenizer_path()), model_max_length=bundle.max_length

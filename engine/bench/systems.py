@@ -78,9 +78,11 @@ def own_systems(
     for runtime, wanted, device in _runs(backend):
         if precision not in ("auto", wanted) and wanted != "fp32":
             continue
-        # Backends of a GPU make what they run from the weights in fp32.
-        source = (runtime, wanted) if runtime in RUNTIMES else (RUNTIMES[0], "fp32")
-        if bundle := next((b for b in bundles if b.find(*source)), None):
+        if runtime in RUNTIMES:
+            bundle = next((b for b in bundles if b.find(runtime, wanted)), None)
+        else:
+            bundle = bundles[-1]  # a GPU's backends convert whatever weights there are
+        if bundle:
             task = Task(
                 model=str(bundle.folder),
                 joint=joint,

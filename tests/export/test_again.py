@@ -18,13 +18,14 @@ from nerx.engine.commands.models import in_precisions
 from nerx.engine.tagger import Tagger
 from nerx.export.build import ExportConfig, export_bundle
 
-from .conftest import sentences, write_gold
+from .conftest import make_checkpoint, sentences, write_gold
 
 
-@pytest.fixture(scope="module")
-def int8(bert_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+@pytest.fixture(scope="module", params=["bert", "albert"])
+def int8(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A bundle that holds int8 alone, as the built-in ones do."""
     folder = tmp_path_factory.mktemp("again")
+    checkpoint = make_checkpoint(folder / "checkpoint", request.param)
     verify = write_gold(folder / "gold.conll", 2, 100)
     config = ExportConfig(
         precisions=("int8",),
@@ -34,12 +35,12 @@ def int8(bert_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         source={"licence": "MIT"},
         card={"task": "places"},
     )
-    return export_bundle(str(bert_folder), folder / "bundle", config, print)[0]
+    return export_bundle(str(checkpoint), folder / "bundle", config, print)[0]
 
 
-def labels(model: str | Path) -> list[object]:
-    with Tagger(str(model)) as tagger:
-        return [tagger(row)["tags"] for row in sentences(4, 40)]
+def labels(model: Path) -> list[str]:
+    with Tagger(model) as tagger:
+        return [tag for row in sentences(4, 40) for tag in tagger(row)["tags"]]
 
 
 def test_a_bundle_is_exported_again_from_its_own_weights(int8: Bundle, tmp_path: Path) -> None:
@@ -53,8 +54,8 @@ def test_a_bundle_is_exported_again_from_its_own_weights(int8: Bundle, tmp_path:
     assert [item.precision for item in made.artifacts] == ["fp32", "fp16"]
     kept = ("name", "labels", "scheme", "unit", "max_length", "pad_id", "source", "card")
     assert [getattr(made, name) for name in kept] == [getattr(int8, name) for name in kept]
-    pairs = zip(labels(made.folder), labels(int8.folder), strict=True)
-    assert sum(a == b for a, b in pairs) >= 38  # activations are rounded in int8
+    pairs = [a == b for a, b in zip(labels(made.folder), labels(int8.folder), strict=True)]
+    assert sum(pairs) > 0.97 * len(pairs) > 400  # in int8, activations are rounded
 
 
 def test_without_an_output_the_folder_is_named_after_the_bundle(
