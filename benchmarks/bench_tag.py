@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,13 @@ def bench(name: str, model: str, minutes: float, at: str) -> dict[str, Any]:
     text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
     results.write_text(text, encoding="utf-8")
     return values
+
+
+def settle() -> None:
+    """Waits until the load of what ran before has died away."""
+    ends = time.monotonic() + 300
+    while os.getloadavg()[0] > 0.4 and time.monotonic() < ends:
+        time.sleep(5)
 
 
 def commit() -> str:
@@ -82,6 +90,7 @@ def main(random: str | None, minutes: float, only: str | None) -> None:
     for name in [only] if only else CORPORA:
         if name in RANDOM and not random:
             continue
+        settle()
         model = str(Path(random, name).resolve()) if random and name in RANDOM else name
         lines += verdicts(bench(name, model, minutes, at))
         click.echo("")
