@@ -50,6 +50,17 @@ def read_corpus(sources: Sequence[str], split: str, labels: Sequence[str]) -> Co
     return corpus
 
 
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text without labels; they end at line feeds alone.
+
+    Raises: InputError for a file that cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}; expected a UTF-8 text file") from error
+
+
 def _label_ids(source: str, tags: list[list[str]], scheme: Scheme) -> Iterator[list[int]]:
     _refuse_two_schemes(source, tags)
     try:

@@ -17,8 +17,9 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerFast
 
-from nerx.engine.errors import ConfigError, InputError, NerxError
+from nerx.engine.errors import ConfigError, NerxError
 from nerx.finetune.base import load_tokenizer
+from nerx.finetune.data import read_lines
 
 SPACE = "\u2581"  # SentencePiece's mark of a word's start
 CHINESE = ("CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "LATIN", "GREEK", "CYRILLIC")
@@ -168,7 +169,7 @@ def command() -> None:
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path))
 def pieces(base: str, texts: tuple[Path, ...], size: int, output: Path) -> None:
     """Keep the pieces of BASE that the files TEXTS use most."""
-    lines = [line for path in texts for line in _lines(path)]
+    lines = [line for path in texts for line in read_lines(path)]
     save_pruned(base, *keep_pieces(load_tokenizer(base), lines, size), output)
 
 
@@ -179,13 +180,6 @@ def pieces(base: str, texts: tuple[Path, ...], size: int, output: Path) -> None:
 def characters(base: str, scripts: str, output: Path) -> None:
     """Keep the single characters of BASE, for a model whose words are characters."""
     save_pruned(base, *keep_characters(load_tokenizer(base), scripts.split(",")), output)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {error}; expected a UTF-8 text file") from error
 
 
 if __name__ == "__main__":

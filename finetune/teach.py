@@ -20,7 +20,7 @@ from nerx.engine.errors import ConfigError, InputError, NerxError
 from nerx.engine.schemes import Scheme
 from nerx.finetune.align import IGNORED
 from nerx.finetune.base import load_tokenizer, window_length
-from nerx.finetune.data import Corpus
+from nerx.finetune.data import Corpus, read_lines
 from nerx.finetune.evaluate import Rows, predict
 
 BATCH_SIZE = 32
@@ -101,10 +101,7 @@ def _columns(words: list[str], tags: list[str]) -> str:
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path))
 def command(models: tuple[str, ...], text: Path, output: Path) -> None:
     """Label a text by MODELS, folders of token classifiers with the same labels."""
-    try:
-        lines = text.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{text}: {error}; expected a UTF-8 text file") from error
+    lines = read_lines(text)
     try:
         labelled = label_together(models, lines)
     except InputError as error:

@@ -86,9 +86,7 @@ def open_backend(
 
 def _torch_has_gpu(bundle: Bundle, precision: str, device: str) -> bool:
     """Whether torch can run a model on the GPU that the options allow."""
-    if device == "cpu" or precision == "int8":
-        return False
-    if not _NVIDIA.exists() or not all(map(find_spec, _TORCH)):
+    if device == "cpu" or precision == "int8" or "torch" not in gpu_backends():
         return False
     try:
         from nerx.engine.backends.torch import find_device

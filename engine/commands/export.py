@@ -9,6 +9,7 @@ import click
 
 from nerx.engine.backends.select import GPU_RUNTIMES
 from nerx.engine.bundle import MANIFEST, Bundle, builtin_names
+from nerx.engine.commands.models import say
 from nerx.engine.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def command(
     if runtime and held:
         _build_engine(held, engine | {"precision": precision or "fp16"}, verify)
         return
-    output = output or Path(f"{held.name if held else Path(model).name}-bundle")
+    output = output or Path(f"{Path(held.name if held else model).name}-bundle")
     precisions = precision or ("fp16" if runtime else _ARTIFACTS)
     try:
         from nerx.export.build import ExportConfig, export_again, export_bundle
@@ -111,18 +112,14 @@ def command(
         card=_read_card(card) if card else {},
     )
     if held:
-        bundle, reports = export_again(held, output, config, _say)
+        bundle, reports = export_again(held, output, config, say)
     else:
-        bundle, reports = export_bundle(model, output, config, _say)
+        bundle, reports = export_bundle(model, output, config, say)
     _show(reports)
     click.echo(f"{output}: {bundle.size_bytes / 1e6:.1f} MB", err=True)
     if runtime:
         engine["precision"] = "fp16" if "fp16" in config.precisions else "fp32"
         _build_engine(bundle, engine, verify)
-
-
-def _say(text: str) -> None:
-    click.echo(f"{text} ...", err=True)
 
 
 def _show(reports: Sequence["Parity"]) -> None:
@@ -143,7 +140,7 @@ def _show(reports: Sequence["Parity"]) -> None:
 def _build_engine(bundle: Bundle, options: dict[str, Any], verify: str | None) -> None:
     from nerx.export.tensorrt import EngineConfig, build_engine, why_not_here
 
-    stored = build_engine(bundle, EngineConfig(text=verify, **options), _say)
+    stored = build_engine(bundle, EngineConfig(text=verify, **options), say)
     reason = why_not_here(stored)
     try:
         if not reason:

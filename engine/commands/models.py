@@ -26,7 +26,7 @@ def load_bundle(model: str) -> Bundle:
     if on_hub and folder.is_dir():
         raise BundleError(f"{model} is a folder here; write ./{model}, hub ids look the same")
     exporting = _exporting(f"{model} is no bundle yet, and making one")
-    return Bundle.load(exporting.cached_bundle(model, _say))
+    return Bundle.load(exporting.cached_bundle(model, say))
 
 
 def in_precisions(bundle: Bundle, precisions: tuple[str, ...]) -> Bundle:
@@ -39,7 +39,7 @@ def in_precisions(bundle: Bundle, precisions: tuple[str, ...]) -> Bundle:
         ConfigError: what that needs is not installed.
     """
     exporting = _exporting(f"{bundle.name} holds no {' or '.join(precisions)}, and making that")
-    return Bundle.load(exporting.cached_precisions(bundle, precisions, _say))
+    return Bundle.load(exporting.cached_precisions(bundle, precisions, say))
 
 
 def _exporting(why: str) -> ModuleType:
@@ -52,5 +52,6 @@ def _exporting(why: str) -> ModuleType:
     return cached
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tells on stderr what is being done."""
     click.echo(f"{text} ...", err=True)
