@@ -29,13 +29,12 @@ test: .venv/.dev
 check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@mkdir -p .types && ln -sfn .. .types/nerx  # mypy finds nerx.engine in engine/ through this link
-	MYPYPATH=.types $(BIN)/mypy
+	MYPYPATH=.venv $(BIN)/mypy
 
 # About half an hour on two cores that nothing else uses.
 bench: .venv/.bench
-	test -d models/random || $(BIN)/python benchmarks/random_bundles.py models/random
-	$(BIN)/python benchmarks/bench_tag.py --random models/random
+	test -d models/random || $(BIN)/python -m nerx.benchmarks.random_bundles models/random
+	$(BIN)/python -m nerx.benchmarks.bench_tag --random models/random
 
 # Trains both built-in models anew and makes bundles of them under models/; about two hours on two cores.
 # SHARED holds the encoders and corpora: docs/finetune.md says what they are and how the encoders are made.
@@ -70,13 +69,16 @@ models: .venv/.dev
 	  --verify models/zh-dev.txt --calibration $(GSD)/train.txt
 
 clean:
-	rm -rf .venv .types build dist *.egg-info
+	rm -rf .venv build dist *.egg-info
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # Stamps: a second `make` installs nothing unless what is asked for has changed.
 .venv/.base: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --editable .
+	@# What reads paths (editors, mypy, pyright) finds nerx.engine in engine/ through this link.
+	@ln -sfn .. .venv/nerx
+	@echo $(CURDIR)/.venv > $$(echo .venv/lib/python*/site-packages)/nerx.pth
 	@touch $@
 
 .venv/.dev .venv/.bench: .venv/.base

@@ -1,6 +1,6 @@
 """What each artifact of `nerx export` is worth: subwords a second, the model alone.
 
-    python benchmarks/bench_export.py MODEL TEXT [--rounds 5] [--row results/export.jsonl]
+    python -m nerx.benchmarks.bench_export MODEL TEXT [--rounds 5] [--row results/export.jsonl]
 
 MODEL is a checkpoint's folder, or `bert-base` or `albert-base`: that architecture with random
 weights (seeded), which cost as much to multiply as trained ones. Every system gets the same
@@ -23,14 +23,14 @@ import onnx
 import torch
 from transformers import AutoConfig, AutoModelForTokenClassification
 
-from nerx.engine.backends.cores import processor_name, usable_cores
-from nerx.engine.backends.onnxruntime import OnnxRuntimeBackend
-from nerx.engine.backends.openvino import OpenVinoBackend
-from nerx.engine.bundle import file_sha256
-from nerx.engine.types import Batch
-from nerx.export.checkpoint import Checkpoint
-from nerx.export.onnx import to_onnx
-from nerx.export.quantize import quantize
+from ..engine.backends.cores import processor_name, usable_cores
+from ..engine.backends.cpu.onnxruntime import OnnxRuntimeBackend
+from ..engine.backends.cpu.openvino import OpenVinoBackend
+from ..engine.bundle import file_sha256
+from ..engine.types import Batch
+from ..export.checkpoint import Checkpoint
+from ..export.onnx import to_onnx
+from ..export.quantize import quantize
 
 RANDOM = {
     "bert-base": ("bert", {}),

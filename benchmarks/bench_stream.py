@@ -1,6 +1,6 @@
 """The streaming engine: its own rate, what it adds to a model, memory and time by size, padding.
 
-    python benchmarks/bench_stream.py [-m en] [--quick] [--text FILE]...
+    python -m nerx.benchmarks.bench_stream [-m en] [--quick] [--text FILE]...
 
 On a machine that is busy with other things, the rows "by CPU" still hold: they count the seconds
 for which the run had a core, all its processes together, not the time that passed.
@@ -30,17 +30,17 @@ from unittest.mock import patch
 import click
 import numpy as np
 
-from nerx.engine.backends.cores import usable_cores
-from nerx.engine.batching import build_batch, padding_waste, plan_batches, window_lengths
-from nerx.engine.bundle import Bundle
-from nerx.engine.config import RunConfig
-from nerx.engine.formats.registry import open_format
-from nerx.engine.formats.text import TextReader
-from nerx.engine.model import Model, open_encoder
-from nerx.engine.run import Run
-from nerx.engine.source import read_blocks
-from nerx.engine.stream import default_block_bytes
-from nerx.engine.types import Batch, Labels
+from ..engine.backends.cores import usable_cores
+from ..engine.bundle import Bundle
+from ..engine.config import RunConfig
+from ..engine.files.source import read_blocks
+from ..engine.formats.registry import open_format
+from ..engine.formats.text import TextReader
+from ..engine.inference.batching import build_batch, padding_waste, plan_batches, window_lengths
+from ..engine.model import Model, open_encoder
+from ..engine.run.run import Run
+from ..engine.run.stream import default_block_bytes
+from ..engine.types import Batch, Labels
 
 SENTENCE_WORDS = 20
 NEW_WORDS = 0.01

@@ -1,6 +1,6 @@
 """The speeds in README.md: `nerx bench` for the built-in models, beside every peer installed.
 
-    python benchmarks/bench_tag.py [--random FOLDER] [--minutes N] [--only MODEL]
+    python -m nerx.benchmarks.bench_tag [--random FOLDER] [--minutes N] [--only MODEL]
 
 Reads the texts in `$NERX_SHARED/data/text` (`../shared` by default), or what comes with nerx where
 there are none. Writes benchmarks/results/tag_<model>.json, with the commit, and a picture to docs/.
@@ -28,7 +28,7 @@ AIMS = {  # times the speed of a peer
     ("int8", "optimum"): 2.0,
     ("int8", "ckip"): 10.0,
 }
-NERX = (sys.executable, "-c", "from nerx.engine.cli import main; main()")
+NERX = (sys.executable, "-c", "from nerx.engine.commands.cli import main; main()")
 
 
 def bench(name: str, model: str, minutes: float, at: str) -> dict[str, Any]:

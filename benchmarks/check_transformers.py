@@ -1,6 +1,6 @@
 """Holds nerx's labels to those of `transformers`, word for word, and to themselves.
 
-    python benchmarks/check_transformers.py HF_FOLDER BUNDLE FILE [--limit N]
+    python -m nerx.benchmarks.check_transformers HF_FOLDER BUNDLE FILE [--limit N]
 
 transformers labels one sentence at a time and takes each word's first subword; nerx runs the bundle
 with arg max decoding, first as `nerx tag` does, then with other batch sizes and in reverse order.
@@ -13,8 +13,8 @@ import click
 import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-from nerx.engine import LabelConfig, Tagger
-from nerx.engine.formats.gold import read_gold
+from ..engine import LabelConfig, Tagger
+from ..engine.run.gold import read_gold
 
 Words = Sequence[str]
 

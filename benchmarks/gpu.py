@@ -1,7 +1,7 @@
 """Every figure of the CUDA backend: kernels, encoder, peers, `nerx tag`; docs/gpu.md explains them.
 
-    python benchmarks/gpu.py            on an NVIDIA GPU; about ten minutes
-    python benchmarks/gpu.py --small    on a CPU, toy models: shows that it runs, measures nothing
+    python -m nerx.benchmarks.gpu          on an NVIDIA GPU; about ten minutes
+    python -m nerx.benchmarks.gpu --small  on a CPU, toy models: that it runs, no measurement
 
 Every kernel is checked before it is timed. Weights are random, texts are real and repeated. Rows
 go to `benchmarks/results/gpu.json` (of `--small` to `gpu_small.json`).
@@ -22,11 +22,16 @@ import click
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))  # its own folder, also under PYTHONSAFEPATH
-
-from gpu_kernels import measure_kernels, measure_products
-from gpu_measure import Bench
-from gpu_models import (
+from ..engine.backends.torch.backend import TorchBackend
+from ..engine.backends.torch.lanes import flatten
+from ..engine.backends.torch.packing import pack
+from ..engine.backends.torch.weights import load_weights
+from ..engine.bundle import Bundle, builtin_names
+from ..engine.types import Batch
+from ..kernels.word_labels import word_labels
+from .gpu_kernels import measure_kernels, measure_products
+from .gpu_measure import Bench
+from .gpu_models import (
     REFERENCES,
     ROOT,
     Reference,
@@ -38,15 +43,7 @@ from gpu_models import (
     write_bundle,
     write_jsonl,
 )
-from gpu_peers import measure_compiled, measure_pipeline
-
-from nerx.engine.backends.packing import pack
-from nerx.engine.backends.torch import TorchBackend
-from nerx.engine.backends.torch_lanes import flatten
-from nerx.engine.backends.weights import load_weights
-from nerx.engine.bundle import Bundle, builtin_names
-from nerx.engine.types import Batch
-from nerx.kernels.word_labels import word_labels
+from .gpu_peers import measure_compiled, measure_pipeline
 
 Backend = Callable[[Batch], Any]
 
@@ -203,7 +200,8 @@ def measure_tagging(
     for count in workers:
         # A process of its own: workers start by importing what the main program imports.
         command = [
-            *(sys.executable, "-c", "from nerx.engine.cli import main; main()", "tag", "--quiet"),
+            *(sys.executable, "-c", "from nerx.engine.commands.cli import main; main()"),
+            *("tag", "--quiet"),
             *(paths["in.jsonl"], "-o", paths["out.jsonl"], "--force", "-m", str(bundle.folder)),
             *("--backend", "torch", "--device", str(bench.device), "--workers", str(count)),
             *("--stats", paths["stats.json"]),

@@ -5,15 +5,15 @@ from functools import partial
 from typing import Any
 
 import torch
-from gpu_measure import Bench
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, linear
 
-from nerx.kernels.attention import attention
-from nerx.kernels.bias_gelu import bias_gelu, bias_gelu_reference
-from nerx.kernels.embedding_norm import embedding_norm, embedding_norm_reference
-from nerx.kernels.residual_norm import residual_norm, residual_norm_reference
-from nerx.kernels.word_labels import word_labels, word_labels_reference
+from ..kernels.attention import attention
+from ..kernels.bias_gelu import bias_gelu, bias_gelu_reference
+from ..kernels.embedding_norm import embedding_norm, embedding_norm_reference
+from ..kernels.residual_norm import residual_norm, residual_norm_reference
+from ..kernels.word_labels import word_labels, word_labels_reference
+from .gpu_measure import Bench
 
 EPS = 1e-12
 _CHECKED_ROWS = 300  # odd on purpose, so that the last tile is not full

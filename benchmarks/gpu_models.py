@@ -15,11 +15,11 @@ from transformers import (
     BertForTokenClassification,
 )
 
-from nerx.engine.backends.weights import save_weights
-from nerx.engine.batching import build_batch, plan_batches, window_lengths
-from nerx.engine.bundle import Artifact, Bundle, file_hashes
-from nerx.engine.model import open_encoder
-from nerx.engine.types import Batch, Record
+from ..engine.backends.torch.weights import save_weights
+from ..engine.bundle import Artifact, Bundle, file_hashes
+from ..engine.inference.batching import build_batch, plan_batches, window_lengths
+from ..engine.model import open_encoder
+from ..engine.types import Batch, Record
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "engine" / "bench" / "samples"

@@ -4,11 +4,11 @@ import time
 from typing import Any
 
 import torch
-from gpu_measure import Bench
-from gpu_models import batches
 from transformers import PreTrainedTokenizerFast, pipeline
 
-from nerx.engine.bundle import Bundle
+from ..engine.bundle import Bundle
+from .gpu_measure import Bench
+from .gpu_models import batches
 
 _PIPELINE_BATCHES = (1, 8, 32, 128, 512)
 _PIPELINE_S = 5.0  # of each batch size, about

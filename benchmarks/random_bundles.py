@@ -1,6 +1,6 @@
 """Bundles of bert-base and albert-base with seeded random weights, for their speed.
 
-    python benchmarks/random_bundles.py FOLDER
+    python -m nerx.benchmarks.random_bundles FOLDER
 
 The published fine-tuned weights need a network; speed does not depend on the weights. The labels of
 random weights mean nothing, and int8 changes many of them, so these bundles pass no
@@ -25,12 +25,12 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from nerx.engine.bundle import Artifact, Bundle, file_hashes
-from nerx.export.batches import engine_batches
-from nerx.export.checkpoint import load_checkpoint
-from nerx.export.onnx import to_onnx
-from nerx.export.quantize import quantize
-from nerx.export.sample import read_sample
+from ..engine.bundle import Artifact, Bundle, file_hashes
+from ..export.batches import engine_batches
+from ..export.checkpoint import load_checkpoint
+from ..export.onnx import to_onnx
+from ..export.quantize import quantize
+from ..export.sample import read_sample
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("NERX_SHARED", ROOT.parent / "shared"), "data")

@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nerx.engine.config import LabelConfig
-    from nerx.engine.errors import BackendError, BundleError, ConfigError, InputError, NerxError
-    from nerx.engine.tagger import Tagger
+    from .config import LabelConfig
+    from .errors import BackendError, BundleError, ConfigError, InputError, NerxError
+    from .tagger import Tagger
 
 __all__ = [
     "BackendError",

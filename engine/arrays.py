@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from nerx.engine.types import Ints
+from .types import Ints
 
 
 def offsets(lengths: NDArray[np.integer]) -> Ints:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from nerx.engine.errors import BundleError
+from .errors import BundleError
 
 MANIFEST = "nerx.json"
 SCHEMA = 1

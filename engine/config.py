@@ -3,8 +3,8 @@
 import os
 from dataclasses import dataclass
 
-from nerx.engine.errors import ConfigError
-from nerx.engine.schemes import Scheme
+from .errors import ConfigError
+from .labels.schemes import Scheme
 
 AGGREGATIONS = ("first", "mean", "max")
 DECODERS = ("viterbi", "argmax")

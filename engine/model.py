@@ -7,16 +7,16 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from nerx.engine.backends.select import open_backend
-from nerx.engine.bundle import Bundle
-from nerx.engine.config import LabelConfig
-from nerx.engine.encoding import Encoder
-from nerx.engine.errors import BackendError
-from nerx.engine.formats.base import LabelledBlock
-from nerx.engine.labelling import Labeller
-from nerx.engine.schemes import Scheme
-from nerx.engine.types import EncodedBlock, Record
-from nerx.engine.work import decode
+from .backends.select import open_backend
+from .bundle import Bundle
+from .config import LabelConfig
+from .errors import BackendError
+from .formats.base import LabelledBlock
+from .inference.labelling import Labeller
+from .labels.schemes import Scheme
+from .run.work import decode
+from .text.encoding import Encoder
+from .types import EncodedBlock, Record
 
 
 class Model(AbstractContextManager["Model"]):

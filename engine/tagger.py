@@ -5,13 +5,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from nerx.engine.bundle import Bundle
-from nerx.engine.config import LabelConfig
-from nerx.engine.errors import InputError
-from nerx.engine.formats.annotations import annotate
-from nerx.engine.formats.jsonl import document
-from nerx.engine.model import Model
-from nerx.engine.types import Record
+from .bundle import Bundle
+from .config import LabelConfig
+from .errors import InputError
+from .formats.annotations import annotate
+from .formats.jsonl import document
+from .model import Model
+from .types import Record
 
 _BLOCK_CHARACTERS = 200_000
 

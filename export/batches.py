@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from tokenizers import Tokenizer
 
-from nerx.engine.batching import build_batch, plan_batches, window_lengths
-from nerx.engine.bundle import Bundle
-from nerx.engine.encoding import Encoder
-from nerx.engine.types import Batch, Ints
-from nerx.export.sample import Sample
+from ..engine.bundle import Bundle
+from ..engine.inference.batching import build_batch, plan_batches, window_lengths
+from ..engine.text.encoding import Encoder
+from ..engine.types import Batch, Ints
+from .sample import Sample
 
 
 def engine_batches(bundle: Bundle, sample: Sample, max_tokens: int) -> Iterator[tuple[Batch, Ints]]:

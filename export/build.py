@@ -13,20 +13,20 @@ from typing import Any
 import onnx
 from onnx import ModelProto
 
-from nerx.engine.backends.checkpoint import write_checkpoint
-from nerx.engine.backends.select import installed_runtimes
-from nerx.engine.bundle import FORMATS, UNITS, Artifact, Bundle, file_hashes
-from nerx.engine.errors import BundleError, ConfigError, InputError
-from nerx.engine.schemes import Scheme
-from nerx.export.batches import engine_batches
-from nerx.export.checkpoint import Checkpoint, load_checkpoint
-from nerx.export.onnx import to_onnx
-from nerx.export.precision import to_fp16
-from nerx.export.quantize import Feed, quantize
-from nerx.export.reference import Reference, reference_labels
-from nerx.export.sample import Sample, builtin_sample, read_sample
-from nerx.export.sensitivity import most_sensitive, put_back
-from nerx.export.verify import Parity, ParityError, check_parity
+from ..engine.backends.select import installed_runtimes
+from ..engine.bundle import FORMATS, UNITS, Artifact, Bundle, file_hashes
+from ..engine.errors import BundleError, ConfigError, InputError
+from ..engine.labels.schemes import Scheme
+from .batches import engine_batches
+from .checkpoint import Checkpoint, load_checkpoint
+from .onnx import to_onnx
+from .precision import to_fp16
+from .quantize import Feed, quantize
+from .reference import Reference, reference_labels
+from .sample import Sample, builtin_sample, read_sample
+from .sensitivity import most_sensitive, put_back
+from .torch_checkpoint import write_checkpoint
+from .verify import Parity, ParityError, check_parity
 
 PRECISIONS = ("fp32", "fp16", "int8")
 

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from nerx.engine.bundle import MANIFEST, Bundle, file_sha256
-from nerx.engine.cache import private_folder
-from nerx.export.build import ExportConfig, export_again, export_bundle
-from nerx.export.checkpoint import find_checkpoint
-from nerx.export.verify import ParityError
+from ..engine.bundle import MANIFEST, Bundle, file_sha256
+from ..engine.files.cache import private_folder
+from .build import ExportConfig, export_again, export_bundle
+from .checkpoint import find_checkpoint
+from .verify import ParityError
 
 _READ = ("config.json", "tokenizer.json", "*.safetensors")  # what a bundle is made from
 

@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-from nerx.engine.bundle import is_path
-from nerx.engine.errors import BundleError
+from ..engine.bundle import is_path
+from ..engine.errors import BundleError
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _FILES = ["*.safetensors", "*.json", "*.txt", "*.model"]  # what is fetched from the hub

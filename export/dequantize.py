@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 
-from nerx.export.graph import drop_unused
-from nerx.export.sensitivity import put_back
+from .graph import drop_unused
+from .sensitivity import put_back
 
 _Constants = dict[str, NDArray[Any]]
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from nerx.engine.backends.cuda import Gpu
-from nerx.engine.backends.engine_cache import EngineKey
-from nerx.engine.backends.profiles import Profile
-from nerx.engine.backends.tensorrt_library import Library
-from nerx.engine.cache import private_folder
-from nerx.engine.errors import BackendError, BundleError, ConfigError
+from ..engine.backends.tensorrt.cuda import Gpu
+from ..engine.backends.tensorrt.engine_cache import EngineKey
+from ..engine.backends.tensorrt.library import Library
+from ..engine.backends.tensorrt.profiles import Profile
+from ..engine.errors import BackendError, BundleError, ConfigError
+from ..engine.files.cache import private_folder
 
 if TYPE_CHECKING:
     import tensorrt as trt

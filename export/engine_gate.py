@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from nerx.engine.backends.engine_cache import StoredEngine, remove_engine, write_record
-from nerx.engine.backends.select import open_backend
-from nerx.engine.bundle import Bundle
-from nerx.engine.errors import BackendError
-from nerx.export.batches import engine_batches
-from nerx.export.reference import Reference
-from nerx.export.sample import Sample
-from nerx.export.tensorrt import engine_sample
-from nerx.export.verify import Parity, ParityError, check_parity
+from ..engine.backends.select import open_backend
+from ..engine.backends.tensorrt.engine_cache import StoredEngine, remove_engine, write_record
+from ..engine.bundle import Bundle
+from ..engine.errors import BackendError
+from .batches import engine_batches
+from .reference import Reference
+from .sample import Sample
+from .tensorrt import engine_sample
+from .verify import Parity, ParityError, check_parity
 
 _PRECISE = ("fp32", "fp16", "int8")
 

@@ -8,9 +8,9 @@ import onnx
 from optimum.exporters.onnx import export
 from optimum.exporters.tasks import TasksManager
 
-from nerx.engine.errors import BundleError
-from nerx.export.checkpoint import Checkpoint
-from nerx.export.graph import (
+from ..engine.errors import BundleError
+from .checkpoint import Checkpoint
+from .graph import (
     append_decode_tail,
     drop_token_types,
     drop_unused,

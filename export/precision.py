@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 from onnx.shape_inference import infer_shapes
 
-from nerx.export.graph import TAIL_PREFIX, drop_unused
+from .graph import TAIL_PREFIX, drop_unused
 
 Feed = Mapping[str, NDArray[np.int64]]  # the inputs of one batch, by name
 

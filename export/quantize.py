@@ -19,7 +19,7 @@ from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from nerx.export.graph import drop_unused, tie, untie
+from .graph import drop_unused, tie, untie
 
 Feed = Mapping[str, NDArray[np.int64]]  # the inputs of one batch, by name
 

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nerx.engine.types import Floats, Ints
-from nerx.export.checkpoint import Checkpoint
-from nerx.export.sample import Sample
+from ..engine.types import Floats, Ints
+from .checkpoint import Checkpoint
+from .sample import Sample
 
 _BATCH_TOKENS = 2000
 

@@ -7,14 +7,14 @@ from importlib.resources import files
 import numpy as np
 from tokenizers import Tokenizer
 
-from nerx.engine.errors import InputError
-from nerx.engine.formats.gold import read_gold
-from nerx.engine.formats.jsonl import JsonlReader
-from nerx.engine.formats.registry import find_format
-from nerx.engine.formats.text import TextReader
-from nerx.engine.source import read_blocks
-from nerx.engine.types import Ints, Record
-from nerx.engine.words import code_points, cut_words
+from ..engine.errors import InputError
+from ..engine.files.source import read_blocks
+from ..engine.formats.jsonl import JsonlReader
+from ..engine.formats.registry import find_format
+from ..engine.formats.text import TextReader
+from ..engine.run.gold import read_gold
+from ..engine.text.words import code_points, cut_words
+from ..engine.types import Ints, Record
 
 _BLOCK_BYTES = 1 << 20
 
@@ -84,7 +84,7 @@ def builtin_sample(tokenizer: Tokenizer, unit: str) -> Sample:
     han = sum("一" <= piece[:1] <= "鿿" for piece in vocabulary)
     latin = sum(piece.isascii() and piece.isalpha() for piece in vocabulary)
     name = "gsd_dev.txt" if unit == "characters" or han > latin else "war_and_peace.txt"
-    text = (files("nerx.engine.bench") / "samples" / name).read_text(encoding="utf-8")
+    text = (files("nerx.benchmarks") / "samples" / name).read_text(encoding="utf-8")
     if name == "gsd_dev.txt":
         text = text.replace(" ", "")  # its spaces part words
     rows = [_words(line, unit) for line in text.splitlines()]

@@ -10,9 +10,9 @@ import numpy as np
 import onnxruntime as ort
 from onnx import ModelProto
 
-from nerx.engine.types import Floats
-from nerx.export.graph import drop_unused
-from nerx.export.quantize import Feed
+from ..engine.types import Floats
+from .graph import drop_unused
+from .quantize import Feed
 
 
 def quantized_products(model: ModelProto) -> list[str]:

@@ -11,17 +11,22 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from nerx.engine.backends.cuda import Gpu
-from nerx.engine.backends.engine_cache import EngineKey, StoredEngine, store_engine, stored_engine
-from nerx.engine.backends.profiles import corpus_edges, default_edges, make_profiles
-from nerx.engine.backends.select import engine_source
-from nerx.engine.backends.signature import Signature
-from nerx.engine.backends.tensorrt_library import FLAVOURS, load_library
-from nerx.engine.bundle import Bundle
-from nerx.engine.errors import BackendError, ConfigError
-from nerx.export.batches import engine_batches
-from nerx.export.engine_build import EngineBuild
-from nerx.export.sample import Sample, builtin_sample, read_sample
+from ..engine.backends.select import engine_source
+from ..engine.backends.signature import Signature
+from ..engine.backends.tensorrt.cuda import Gpu
+from ..engine.backends.tensorrt.engine_cache import (
+    EngineKey,
+    StoredEngine,
+    store_engine,
+    stored_engine,
+)
+from ..engine.backends.tensorrt.library import FLAVOURS, load_library
+from ..engine.backends.tensorrt.profiles import corpus_edges, default_edges, make_profiles
+from ..engine.bundle import Bundle
+from ..engine.errors import BackendError, ConfigError
+from .batches import engine_batches
+from .engine_build import EngineBuild
+from .sample import Sample, builtin_sample, read_sample
 
 BATCH_TOKENS = 16384
 
@@ -145,8 +150,8 @@ def _float_graph(bundle: Bundle, path: Path, config: EngineConfig) -> bytes:
     try:
         import onnx
 
-        from nerx.export.dequantize import dequantize
-        from nerx.export.precision import to_fp16
+        from .dequantize import dequantize
+        from .precision import to_fp16
     except ImportError as error:
         raise ConfigError(
             f"{bundle.name} holds int8 alone, and to dequantize it needs more than this "

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerx.engine.arrays import offsets
-from nerx.engine.backends.base import Backend
-from nerx.engine.backends.select import open_backend
-from nerx.engine.bundle import Bundle
-from nerx.engine.errors import BundleError
-from nerx.engine.schemes import Scheme
-from nerx.engine.scoring import score
-from nerx.engine.types import Floats, Ints
-from nerx.export.batches import engine_batches
-from nerx.export.reference import Reference
-from nerx.export.sample import Sample
+from ..engine.arrays import offsets
+from ..engine.backends.base import Backend
+from ..engine.backends.select import open_backend
+from ..engine.bundle import Bundle
+from ..engine.errors import BundleError
+from ..engine.labels.schemes import Scheme
+from ..engine.labels.scoring import score
+from ..engine.types import Floats, Ints
+from .batches import engine_batches
+from .reference import Reference
+from .sample import Sample
 
 MIN_AGREEMENT = {"fp32": 1.0, "fp16": 0.999, "int8": 0.995}
 MAX_F1_LOSS = 0.003  # int8 on gold data

@@ -12,8 +12,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from nerx.engine.errors import ConfigError
-from nerx.finetune.recipes import Recipe
+from ..engine.errors import ConfigError
+from .recipes import Recipe
 
 
 def load_tokenizer(base: str) -> PreTrainedTokenizerFast:

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nerx.engine.errors import ConfigError, InputError
-from nerx.engine.evaluation import gold_labels
-from nerx.engine.formats.gold import Sentence, read_gold
-from nerx.engine.schemes import Scheme
+from ..engine.errors import ConfigError, InputError
+from ..engine.labels.schemes import Scheme
+from ..engine.run.evaluation import gold_labels
+from ..engine.run.gold import Sentence, read_gold
 
 HUB_CORPORA = {"conll2003": "eriktks/conll2003"}
 HUB_SPLITS = {"train": "train", "dev": "validation"}

@@ -19,13 +19,13 @@ from transformers import (
 )
 from transformers.trainer_utils import PredictionOutput
 
-from nerx.engine.schemes import Scheme
-from nerx.engine.scoring import Scores
-from nerx.finetune.align import encode
-from nerx.finetune.base import load_tokenizer
-from nerx.finetune.data import Corpus
-from nerx.finetune.metrics import as_dict, score_rows
-from nerx.finetune.recipes import Recipe
+from ..engine.labels.schemes import Scheme
+from ..engine.labels.scoring import Scores
+from .align import encode
+from .base import load_tokenizer
+from .data import Corpus
+from .metrics import as_dict, score_rows
+from .recipes import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,13 @@
-"""Scores of a token classifier's rows: from the Trainer's arrays to `nerx.engine.scoring`."""
+"""Scores of a token classifier's rows: from the Trainer's arrays to `engine/labels/scoring.py`."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nerx.engine.schemes import Scheme
-from nerx.engine.scoring import Scores, score
-from nerx.finetune.align import IGNORED
+from ..engine.labels.schemes import Scheme
+from ..engine.labels.scoring import Scores, score
+from .align import IGNORED
 
 
 def score_rows(

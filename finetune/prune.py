@@ -17,9 +17,9 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerFast
 
-from nerx.engine.errors import ConfigError, NerxError
-from nerx.finetune.base import load_tokenizer
-from nerx.finetune.data import read_lines
+from ..engine.errors import ConfigError, NerxError
+from .base import load_tokenizer
+from .data import read_lines
 
 SPACE = "\u2581"  # SentencePiece's mark of a word's start
 CHINESE = ("CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "LATIN", "GREEK", "CYRILLIC")

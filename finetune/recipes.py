@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from nerx.engine.errors import ConfigError
+from ..engine.errors import ConfigError
 
 ENTITY_LABELS = (
     "O",

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from transformers import TrainerState
 
-from nerx.finetune.evaluate import Evaluation, Rows
-from nerx.finetune.metrics import as_dict
-from nerx.finetune.recipes import Run
+from .evaluate import Evaluation, Rows
+from .metrics import as_dict
+from .recipes import Run
 
 PACKAGES = ("torch", "transformers", "tokenizers", "nerx-engine")
 

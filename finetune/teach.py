@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
-from nerx.engine.arrays import offsets
-from nerx.engine.decoding import best_legal
-from nerx.engine.errors import ConfigError, InputError, NerxError
-from nerx.engine.schemes import Scheme
-from nerx.finetune.align import IGNORED
-from nerx.finetune.base import load_tokenizer, window_length
-from nerx.finetune.data import Corpus, read_lines
-from nerx.finetune.evaluate import Rows, predict
+from ..engine.arrays import offsets
+from ..engine.errors import ConfigError, InputError, NerxError
+from ..engine.labels.decoding import best_legal
+from ..engine.labels.schemes import Scheme
+from .align import IGNORED
+from .base import load_tokenizer, window_length
+from .data import Corpus, read_lines
+from .evaluate import Rows, predict
 
 BATCH_SIZE = 32
 

@@ -22,14 +22,14 @@ from transformers import (
     set_seed,
 )
 
-from nerx.engine.errors import BackendError, ConfigError
-from nerx.finetune.base import load_model, load_tokenizer, window_length
-from nerx.finetune.card import write_card
-from nerx.finetune.data import read_corpus
-from nerx.finetune.evaluate import Rows, evaluate_folder, metrics_of
-from nerx.finetune.recipes import Run
-from nerx.finetune.report import report_of
-from nerx.finetune.trainer import Progress, RecipeTrainer
+from ..engine.errors import BackendError, ConfigError
+from .base import load_model, load_tokenizer, window_length
+from .card import write_card
+from .data import read_corpus
+from .evaluate import Rows, evaluate_folder, metrics_of
+from .recipes import Run
+from .report import report_of
+from .trainer import Progress, RecipeTrainer
 
 # A checkpoint holds the weights and Adam's two moments; the Trainer keeps two and writes a third.
 CHECKPOINT_BYTES_PER_PARAMETER = 12

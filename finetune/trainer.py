@@ -13,9 +13,9 @@ from safetensors import SafetensorError
 from torch.utils.data import Sampler, SequentialSampler
 from transformers import PreTrainedModel, Trainer, TrainerCallback
 
-from nerx.engine.errors import BackendError
-from nerx.finetune.align import IGNORED
-from nerx.finetune.recipes import Recipe
+from ..engine.errors import BackendError
+from .align import IGNORED
+from .recipes import Recipe
 
 BATCHES_A_POOL = 50  # rows of so many batches are sorted by length together
 

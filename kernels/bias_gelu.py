@@ -10,7 +10,7 @@ Source: Hendrycks and Gimpel, Gaussian Error Linear Units, arXiv 1606.08415.
 import torch
 from torch import Tensor
 
-from nerx.kernels.launch import check_like, check_rows, jit, runs_kernels, tiles, tl
+from .launch import check_like, check_rows, jit, runs_kernels, tiles, tl
 
 _ROWS, _COLUMNS = 16, 256  # a program: 32 numbers a thread, each bias loaded once for all rows
 

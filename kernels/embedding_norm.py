@@ -11,7 +11,7 @@ out: (subwords, width); sums are float32.
 import torch
 from torch import Tensor
 
-from nerx.kernels.launch import (
+from .launch import (
     check_index,
     check_like,
     check_rows,

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from nerx.kernels.attention import attention
-from nerx.kernels.bias_gelu import bias_gelu
-from nerx.kernels.embedding_norm import embedding_norm
-from nerx.kernels.residual_norm import residual_norm
+from .attention import attention
+from .bias_gelu import bias_gelu
+from .embedding_norm import embedding_norm
+from .residual_norm import residual_norm
 
 Affine = tuple[Tensor, Tensor]  # weight (out, in) and bias (out,); of a norm: gamma, beta
 

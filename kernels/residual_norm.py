@@ -9,7 +9,7 @@ x, residual, out: (subwords, width); bias, gamma, beta: (width,); sums are float
 import torch
 from torch import Tensor
 
-from nerx.kernels.launch import (
+from .launch import (
     check_like,
     check_rows,
     jit,

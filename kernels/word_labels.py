@@ -16,7 +16,7 @@ ids: (words,) uint8; scores: (words,) float32; logits: (words, labels) float32; 
 import torch
 from torch import Tensor
 
-from nerx.kernels.launch import (
+from .launch import (
     check_index,
     check_like,
     check_rows,

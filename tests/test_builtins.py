@@ -11,7 +11,7 @@ from nerx.engine import Tagger
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
-NERX = [sys.executable, "-c", "from nerx.engine.cli import main; main()"]
+NERX = [sys.executable, "-c", "from nerx.engine.commands.cli import main; main()"]
 
 
 def nerx(*words: str | Path) -> str:

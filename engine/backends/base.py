@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from nerx.engine.types import Batch, Labels
+from ..types import Batch, Labels
 
 
 class Backend(Protocol):

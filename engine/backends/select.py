@@ -5,10 +5,10 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from nerx.engine.backends.base import Backend
-from nerx.engine.backends.tensorrt_library import FLAVOURS
-from nerx.engine.bundle import Artifact, Bundle
-from nerx.engine.errors import BackendError
+from ..bundle import Artifact, Bundle
+from ..errors import BackendError
+from .base import Backend
+from .tensorrt.library import FLAVOURS
 
 RUNTIMES = ("openvino", "onnxruntime")  # the faster first: docs/export.md has the figures
 GPU_RUNTIMES = tuple(FLAVOURS)  # run what was built for one GPU, so never taken unasked
@@ -71,10 +71,10 @@ def open_backend(
     path = bundle.artifact_path(artifact)
     try:
         if backend == "openvino":
-            from nerx.engine.backends.openvino import OpenVinoBackend
+            from .cpu.openvino import OpenVinoBackend
 
             return OpenVinoBackend(path, artifact.precision, sha256=artifact.files[artifact.file])
-        from nerx.engine.backends.onnxruntime import OnnxRuntimeBackend
+        from .cpu.onnxruntime import OnnxRuntimeBackend
 
         return OnnxRuntimeBackend(path, artifact.precision, device if on_gpu else "cpu")
     except ImportError as error:
@@ -89,8 +89,8 @@ def _torch_has_gpu(bundle: Bundle, precision: str, device: str) -> bool:
     if device == "cpu" or precision == "int8" or "torch" not in gpu_backends():
         return False
     try:
-        from nerx.engine.backends.torch import find_device
-        from nerx.engine.backends.weights import ARCHITECTURES, find_weights
+        from .torch.backend import find_device
+        from .torch.weights import ARCHITECTURES, find_weights
 
         find_device("cuda" if device == "auto" else device)
     except (BackendError, ImportError, OSError):  # a torch that does not load is no reason to stop
@@ -102,8 +102,8 @@ def _open_torch(bundle: Bundle, precision: str, device: str) -> Backend:
     if not all(map(find_spec, _TORCH)):
         raise BackendError("backend torch is not installed: run `pip install 'nerx-engine[cuda]'`")
     try:
-        from nerx.engine.backends.torch import TorchBackend
-        from nerx.engine.backends.weights import load_weights
+        from .torch.backend import TorchBackend
+        from .torch.weights import load_weights
     except (ImportError, OSError) as error:
         raise BackendError(
             f"backend torch is installed but does not load ({error}): "
@@ -128,7 +128,7 @@ def _fastest(bundle: Bundle, precision: str) -> str:
 
 def _open_tensorrt(bundle: Bundle, flavour: str, precision: str, device: str) -> Backend:
     artifact, precision = engine_source(bundle, flavour, precision)
-    from nerx.engine.backends.tensorrt import TensorRtBackend
+    from .tensorrt.backend import TensorRtBackend
 
     folder = bundle.folder.resolve()
     return TensorRtBackend(

@@ -8,9 +8,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nerx.engine.decoding import softmax
-from nerx.engine.errors import BackendError
-from nerx.engine.types import Batch, Labels
+from ..errors import BackendError
+from ..labels.decoding import softmax
+from ..types import Batch, Labels
 
 _TAIL = ("label_ids", "scores", "word_logits")
 

@@ -11,20 +11,20 @@ from typing import Any
 
 import click
 
-from nerx.engine.backends.select import BACKENDS
-from nerx.engine.bench.limit import read_products
-from nerx.engine.bench.measure import Measurement, measure
-from nerx.engine.bench.plot import plot
-from nerx.engine.bench.regression import compare_results
-from nerx.engine.bench.report import fp16_note, report, report_changes, report_scaling
-from nerx.engine.bench.results import collect, read_results
-from nerx.engine.bench.sample import builtin_sample, read_sample, subword_lengths
-from nerx.engine.bench.scaling import scale
-from nerx.engine.bench.systems import PEERS, limits, own_systems, peer_systems
-from nerx.engine.bundle import Bundle
-from nerx.engine.commands.models import in_precisions, load_bundle
-from nerx.engine.errors import BundleError, ConfigError, NerxError
-from nerx.engine.model import open_encoder
+from ...benchmarks.limit import read_products
+from ...benchmarks.measure import Measurement, measure
+from ...benchmarks.plot import plot
+from ...benchmarks.regression import compare_results
+from ...benchmarks.report import fp16_note, report, report_changes, report_scaling
+from ...benchmarks.rows import collect, read_results
+from ...benchmarks.sample import builtin_sample, read_sample, subword_lengths
+from ...benchmarks.scaling import scale
+from ...benchmarks.systems import PEERS, limits, own_systems, peer_systems
+from ..backends.select import BACKENDS
+from ..bundle import Bundle
+from ..errors import BundleError, ConfigError, NerxError
+from ..model import open_encoder
+from .models import in_precisions, load_bundle
 
 SLOWER = 1  # exit code
 

@@ -2,15 +2,15 @@
 
 import click
 
-from nerx.engine.commands.models import load_bundle
-from nerx.engine.commands.options import label_options, model_options
-from nerx.engine.config import LabelConfig
-from nerx.engine.evaluation import evaluate
-from nerx.engine.formats.gold import read_gold
-from nerx.engine.formats.registry import FORMATS
-from nerx.engine.model import Model
-from nerx.engine.schemes import Scheme
-from nerx.engine.scoring import Score, Scores
+from ..config import LabelConfig
+from ..formats.registry import FORMATS
+from ..labels.schemes import Scheme
+from ..labels.scoring import Score, Scores
+from ..model import Model
+from ..run.evaluation import evaluate
+from ..run.gold import read_gold
+from .models import load_bundle
+from .options import label_options, model_options
 
 
 @click.command("eval")

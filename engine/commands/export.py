@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nerx.engine.backends.select import GPU_RUNTIMES
-from nerx.engine.bundle import MANIFEST, Bundle, builtin_names
-from nerx.engine.commands.models import say
-from nerx.engine.errors import ConfigError
+from ..backends.select import GPU_RUNTIMES
+from ..bundle import MANIFEST, Bundle, builtin_names
+from ..errors import ConfigError
+from .models import say
 
 if TYPE_CHECKING:
-    from nerx.export.verify import Parity
+    from ...export.verify import Parity
 
 _ARTIFACTS = "fp32,int8"
 
@@ -95,7 +95,7 @@ def command(
     output = output or Path(f"{Path(held.name if held else model).name}-bundle")
     precisions = precision or ("fp16" if runtime else _ARTIFACTS)
     try:
-        from nerx.export.build import ExportConfig, export_again, export_bundle
+        from ...export.build import ExportConfig, export_again, export_bundle
     except ImportError as error:
         raise ConfigError(
             f"exporting needs more than tagging does ({error}): "
@@ -138,13 +138,13 @@ def _show(reports: Sequence["Parity"]) -> None:
 
 
 def _build_engine(bundle: Bundle, options: dict[str, Any], verify: str | None) -> None:
-    from nerx.export.tensorrt import EngineConfig, build_engine, why_not_here
+    from ...export.tensorrt import EngineConfig, build_engine, why_not_here
 
     stored = build_engine(bundle, EngineConfig(text=verify, **options), say)
     reason = why_not_here(stored)
     try:
         if not reason:
-            from nerx.export.engine_gate import gate_engine
+            from ...export.engine_gate import gate_engine
 
             _show([gate_engine(bundle, stored, verify)])
     except ImportError as error:

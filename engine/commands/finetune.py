@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from nerx.engine.errors import ConfigError
+from ..errors import ConfigError
 
 
 @click.command("finetune")
@@ -54,8 +54,8 @@ def command(
     if bf16 is not None:
         overrides["bf16"] = str(bf16).lower()
     try:
-        from nerx.finetune.recipes import Run, find_recipe, override
-        from nerx.finetune.train import finetune
+        from ...finetune.recipes import Run, find_recipe, override
+        from ...finetune.train import finetune
     except ImportError as error:
         raise ConfigError(
             f"nerx finetune needs {error.name}: pip install 'nerx-engine[finetune]'"

@@ -4,9 +4,9 @@ import os
 
 import click
 
-from nerx.engine.backends.cores import gpu_names, processor_name, usable_cores
-from nerx.engine.backends.select import BACKENDS, GPU_RUNTIMES, installed_runtimes
-from nerx.engine.bundle import Bundle, builtin_names
+from ..backends.cores import gpu_names, processor_name, usable_cores
+from ..backends.select import BACKENDS, GPU_RUNTIMES, installed_runtimes
+from ..bundle import Bundle, builtin_names
 
 _PACKAGES = {"torch": "'nerx-engine[cuda]'"} | {
     name: f"'nerx-engine[{name}]'" for name in GPU_RUNTIMES

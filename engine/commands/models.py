@@ -5,8 +5,8 @@ from types import ModuleType
 
 import click
 
-from nerx.engine.bundle import MANIFEST, Bundle, builtin_names, is_path
-from nerx.engine.errors import BundleError, ConfigError
+from ..bundle import MANIFEST, Bundle, builtin_names, is_path
+from ..errors import BundleError, ConfigError
 
 
 def load_bundle(model: str) -> Bundle:
@@ -44,7 +44,7 @@ def in_precisions(bundle: Bundle, precisions: tuple[str, ...]) -> Bundle:
 
 def _exporting(why: str) -> ModuleType:
     try:
-        from nerx.export import cached
+        from ...export import cached
     except ImportError as error:
         raise ConfigError(
             f"{why} needs more than tagging does ({error}): run `pip install 'nerx-engine[export]'`"

@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 import click
 
-from nerx.engine.backends.select import BACKENDS
-from nerx.engine.bundle import PRECISIONS
-from nerx.engine.config import AGGREGATIONS, DECODERS, LabelConfig
+from ..backends.select import BACKENDS
+from ..bundle import PRECISIONS
+from ..config import AGGREGATIONS, DECODERS, LabelConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,16 +11,16 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from nerx.engine.cli import REJECTED
-from nerx.engine.commands.models import load_bundle
-from nerx.engine.commands.options import label_options, model_options
-from nerx.engine.config import LabelConfig, RunConfig
-from nerx.engine.errors import ConfigError, InputError
-from nerx.engine.formats.registry import FORMATS, TARGETS
-from nerx.engine.interrupts import Interrupts
-from nerx.engine.model import Model
-from nerx.engine.run import Run
-from nerx.engine.source import Source
+from ..config import LabelConfig, RunConfig
+from ..errors import ConfigError, InputError
+from ..files.source import Source
+from ..formats.registry import FORMATS, TARGETS
+from ..model import Model
+from ..run.interrupts import Interrupts
+from ..run.run import Run
+from .cli import REJECTED
+from .models import load_bundle
+from .options import label_options, model_options
 
 _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 

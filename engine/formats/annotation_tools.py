@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from nerx.engine.formats.annotations import span_ranges
-from nerx.engine.formats.base import LabelledBlock
-from nerx.engine.formats.jsonl import dump, splice
-from nerx.engine.types import Record
+from ..types import Record
+from .annotations import span_ranges
+from .base import LabelledBlock
+from .jsonl import dump, splice
 
 
 class _Span(NamedTuple):

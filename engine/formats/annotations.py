@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nerx.engine.formats.base import LabelledBlock
+from .base import LabelledBlock
 
 _SCORE_DIGITS = 4
 

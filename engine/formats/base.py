@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
-from nerx.engine.schemes import Scheme
-from nerx.engine.types import Block, EncodedBlock, Floats, Record, Spans, WordLabels
+from ..labels.schemes import Scheme
+from ..types import Block, EncodedBlock, Floats, Record, Spans, WordLabels
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ import io
 import re
 from collections.abc import Iterator
 
-from nerx.engine.formats.annotations import tags
-from nerx.engine.formats.base import LabelledBlock
-from nerx.engine.formats.text import not_utf8, refuse_too_long, utf8
-from nerx.engine.types import Block, Record
+from ..types import Block, Record
+from .annotations import tags
+from .base import LabelledBlock
+from .text import not_utf8, refuse_too_long, utf8
 
 _DOCSTART = b"-DOCSTART-"
 _BLANK_LINE = re.compile(rb"\n[ \t\r\v\f]*\n")

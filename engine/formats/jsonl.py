@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from nerx.engine.formats.annotations import annotate
-from nerx.engine.formats.base import LabelledBlock
-from nerx.engine.formats.text import LINE_END, lines, not_utf8, refuse_too_long
-from nerx.engine.types import Block, Record
+from ..types import Block, Record
+from .annotations import annotate
+from .base import LabelledBlock
+from .text import LINE_END, lines, not_utf8, refuse_too_long
 
 _KEYS = ("entities", "words", "tags", "text", "tokens", "spans", "label")  # all that is ever added
 _QUOTED = {key: f'"{key}"'.encode() for key in _KEYS}

@@ -1,13 +1,13 @@
 """Which format an input has, and what can be written from it."""
 
-from nerx.engine.errors import ConfigError
-from nerx.engine.formats.annotation_tools import DoccanoWriter, ProdigyWriter
-from nerx.engine.formats.base import Reader, Writer
-from nerx.engine.formats.conll import ConllReader, ConllTagger, ConllWriter
-from nerx.engine.formats.jsonl import JsonlReader, JsonlSplicer, JsonlWriter
-from nerx.engine.formats.segmented import WordsWriter
-from nerx.engine.formats.text import TextReader
-from nerx.engine.schemes import Scheme
+from ..errors import ConfigError
+from ..labels.schemes import Scheme
+from .annotation_tools import DoccanoWriter, ProdigyWriter
+from .base import Reader, Writer
+from .conll import ConllReader, ConllTagger, ConllWriter
+from .jsonl import JsonlReader, JsonlSplicer, JsonlWriter
+from .segmented import WordsWriter
+from .text import TextReader
 
 FORMATS = ("jsonl", "conll", "text")
 TARGETS = ("jsonl", "conll", "prodigy", "doccano", "words")

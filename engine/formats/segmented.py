@@ -1,8 +1,8 @@
 """Segmented text: a document a line, its words joined by one space."""
 
-from nerx.engine.formats.annotations import words
-from nerx.engine.formats.base import LabelledBlock
-from nerx.engine.formats.text import utf8
+from .annotations import words
+from .base import LabelledBlock
+from .text import utf8
 
 _LINE_BREAKS = str.maketrans("\r\n", "  ")
 

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 
-from nerx.engine.types import Block, Record
+from ..types import Block, Record
 
 LINE_END = re.compile(rb"\n")
 

@@ -9,14 +9,14 @@ from click.testing import CliRunner
 
 pytest.importorskip("nncf")
 
-from nerx.engine.backends.checkpoint import write_checkpoint
-from nerx.engine.bench import measure
+from nerx.benchmarks import measure
 from nerx.engine.bundle import Bundle
 from nerx.engine.commands.bench import command as bench
 from nerx.engine.commands.export import command as export
 from nerx.engine.commands.models import in_precisions
 from nerx.engine.tagger import Tagger
 from nerx.export.build import ExportConfig, export_bundle
+from nerx.export.torch_checkpoint import write_checkpoint
 
 from .conftest import make_checkpoint, sentences, write_gold
 

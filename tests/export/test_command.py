@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from nerx.engine.cli import cli
+from nerx.engine.commands.cli import cli
 from nerx.engine.errors import NerxError
 
 nncf = pytest.importorskip("nncf")

@@ -15,13 +15,13 @@ pytest.importorskip("optimum")
 import onnx
 import tensorrt_rtx as trt
 
-from nerx.engine.backends import cuda, tensorrt_library
-from nerx.engine.backends.cuda import Gpu
-from nerx.engine.backends.engine_cache import find_engine
-from nerx.engine.backends.profiles import default_edges, make_profiles
 from nerx.engine.backends.select import open_backend
+from nerx.engine.backends.tensorrt import cuda, library
+from nerx.engine.backends.tensorrt.cuda import Gpu
+from nerx.engine.backends.tensorrt.engine_cache import find_engine
+from nerx.engine.backends.tensorrt.profiles import default_edges, make_profiles
 from nerx.engine.bundle import Artifact, Bundle, file_hashes
-from nerx.engine.cli import cli
+from nerx.engine.commands.cli import cli
 from nerx.engine.errors import BackendError, BundleError, ConfigError
 from nerx.export import engine_build, engine_gate, tensorrt
 from nerx.export.checkpoint import load_checkpoint
@@ -30,7 +30,7 @@ from nerx.export.onnx import to_onnx
 from nerx.export.precision import to_fp16
 from nerx.export.tensorrt import EngineConfig, build_engine, why_not_here
 
-from ..engine.backends.fake_gpu import FakeCuda, fake_tensorrt
+from ..engine.backends.tensorrt.fake_gpu import FakeCuda, fake_tensorrt
 from .conftest import LABELS, make_checkpoint
 
 RTX = EngineConfig(runtime="tensorrt-rtx", sms=(89,), batch_tokens=256)
@@ -301,7 +301,7 @@ def ada(bundle: Bundle, monkeypatch) -> SimpleNamespace:
     gpus = FakeCuda(89)
     monkeypatch.setattr(cuda, "cuda_runtime", lambda: gpus)
     graph = bundle.artifact_path(bundle.artifact("tensorrt-rtx", "fp16")).read_bytes()
-    real = tensorrt_library.load_library("tensorrt-rtx")
+    real = library.load_library("tensorrt-rtx")
 
     def run_with_fakes(name: str):
         profiles = make_profiles(default_edges(bundle.max_length), RTX.batch_tokens)
@@ -311,7 +311,7 @@ def ada(bundle: Bundle, monkeypatch) -> SimpleNamespace:
         return replace(real, module=module)
 
     machine = SimpleNamespace(graph=graph)
-    monkeypatch.setattr("nerx.engine.backends.tensorrt.load_library", run_with_fakes)
+    monkeypatch.setattr("nerx.engine.backends.tensorrt.backend.load_library", run_with_fakes)
     return machine
 
 

@@ -11,18 +11,19 @@ onnx = pytest.importorskip("onnx")
 for needed in ("torch", "safetensors", "optimum", "nncf"):
     pytest.importorskip(needed)
 
-from nerx.engine.backends.torch import TorchBackend  # noqa: E402
-from nerx.engine.backends.weights import load_weights  # noqa: E402
+from nerx.engine.backends.torch.backend import TorchBackend  # noqa: E402
+from nerx.engine.backends.torch.weights import load_weights  # noqa: E402
 from nerx.export.onnx import to_onnx  # noqa: E402
 from nerx.export.precision import to_fp16  # noqa: E402
 from nerx.export.quantize import quantize  # noqa: E402
 from nerx.kernels.encoder import EncoderConfig  # noqa: E402
-from tests.engine.backends.torch_models import (  # noqa: E402
+
+from ..engine.backends.torch.torch_models import (  # noqa: E402
     bundle_of,
     expected_logits,
     random_batch,
 )
-from tests.kernels.models import LONGEST, classifier  # noqa: E402
+from ..kernels.models import LONGEST, classifier  # noqa: E402
 
 
 @pytest.fixture(scope="module", params=["bert", "albert"])

@@ -1,6 +1,6 @@
 from click.testing import CliRunner
 
-from nerx.engine.cli import cli
+from nerx.engine.commands.cli import cli
 
 
 def nerx(*arguments):

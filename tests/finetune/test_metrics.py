@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics import accuracy_score, f1_score, precision_score, recall_score
 
-from nerx.engine.schemes import Scheme
+from nerx.engine.labels.schemes import Scheme
 from nerx.finetune.align import IGNORED
 from nerx.finetune.metrics import as_dict, score_rows
 from nerx.finetune.recipes import ENTITY_LABELS, SEGMENTATION_LABELS

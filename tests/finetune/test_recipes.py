@@ -3,7 +3,7 @@ import math
 import pytest
 
 from nerx.engine.errors import ConfigError
-from nerx.engine.schemes import Scheme
+from nerx.engine.labels.schemes import Scheme
 from nerx.finetune.recipes import RECIPES, Recipe, find_recipe, override
 
 

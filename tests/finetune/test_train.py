@@ -126,7 +126,7 @@ def test_a_killed_run_goes_on_to_the_same_model(recipe, base, entities, tmp_path
     command = ["finetune", recipe, "-t", entities[0], "-d", entities[1], "--base", str(base)]
     command += ["-o", str(killed.output), *(f"--set={k}={v}" for k, v in BUILT_IN.items())]
     process = subprocess.Popen(
-        [sys.executable, "-c", "from nerx.engine.cli import main; main()", *command],
+        [sys.executable, "-c", "from nerx.engine.commands.cli import main; main()", *command],
         stderr=subprocess.DEVNULL,
         env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
     )

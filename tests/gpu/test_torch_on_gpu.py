@@ -8,10 +8,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from nerx.engine.backends import torch_lanes  # noqa: E402
+from nerx.engine.backends.torch import lanes  # noqa: E402
 from nerx.engine.errors import BackendError  # noqa: E402
-from tests.engine.backends.torch_models import backend_of, random_batch  # noqa: E402
-from tests.kernels.models import LONGEST, classifier  # noqa: E402
+
+from ..engine.backends.torch.torch_models import backend_of, random_batch  # noqa: E402
+from ..kernels.models import LONGEST, classifier  # noqa: E402
 
 WIDE = {"hidden_size": 256, "num_attention_heads": 8, "intermediate_size": 512}
 LENGTHS = [int(n) for n in np.random.default_rng(0).integers(1, LONGEST + 1, 2000)]
@@ -45,13 +46,13 @@ def test_float32_on_a_gpu_is_float32(model) -> None:
 
 def test_recorded_launches_give_what_plain_ones_give(model, monkeypatch) -> None:
     recorded = backend_of(model, device="cuda")
-    monkeypatch.setattr(torch_lanes, "_GRAPH_TOKENS", 0)
+    monkeypatch.setattr(lanes, "_GRAPH_TOKENS", 0)
     plain = backend_of(model, device="cuda")
     for seed in range(12):  # shapes come again, with other contents
         batch = random_batch(seed, LENGTHS[seed % 4 :: 100 + seed % 3])
-        monkeypatch.setattr(torch_lanes, "_GRAPH_TOKENS", 0)
+        monkeypatch.setattr(lanes, "_GRAPH_TOKENS", 0)
         truth = plain.run(batch)
-        monkeypatch.setattr(torch_lanes, "_GRAPH_TOKENS", 4096)
+        monkeypatch.setattr(lanes, "_GRAPH_TOKENS", 4096)
         labels = recorded.run(batch)
         assert agreement(labels, truth) >= 0.99
         np.testing.assert_allclose(labels.scores, truth.scores, atol=5e-3)

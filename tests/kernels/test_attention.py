@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from nerx.kernels.attention import attention
-from tests.kernels.truth import ROUNDING, draw
+
+from .truth import ROUNDING, draw
 
 
 def formula(qkv, begin):

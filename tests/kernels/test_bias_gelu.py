@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from nerx.kernels.bias_gelu import bias_gelu, bias_gelu_reference
-from tests.kernels.truth import assert_no_worse, draw
+
+from .truth import assert_no_worse, draw
 
 
 @pytest.mark.parametrize("tanh", [False, True], ids=["erf", "tanh"])

@@ -6,7 +6,8 @@ import torch
 pytest.importorskip("transformers")
 
 from nerx.kernels.encoder import EncoderConfig, PackedEncoder
-from tests.kernels.models import LONGEST, classifier, expected_logits, packed, sequences
+
+from .models import LONGEST, classifier, expected_logits, packed, sequences
 
 ARCHITECTURES = ("bert", "albert")
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from nerx.kernels.residual_norm import residual_norm, residual_norm_reference
-from tests.kernels.truth import assert_no_worse, draw
+
+from .truth import assert_no_worse, draw
 
 EPS = 1e-12
 

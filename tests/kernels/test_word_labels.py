@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from nerx.engine.decoding import pool, softmax
+from nerx.engine.labels.decoding import pool, softmax
 from nerx.kernels.word_labels import MAX_LABELS, POOLINGS, word_labels, word_labels_reference
-from tests.kernels.truth import assert_no_worse, draw
+
+from .truth import assert_no_worse, draw
 
 
 def model(labels, width, dtype, device):

@@ -11,7 +11,8 @@ from nerx.engine.backends import select
 from nerx.engine.backends.select import open_backend
 from nerx.engine.bundle import Artifact, Bundle, file_hashes
 from nerx.engine.errors import BackendError, BundleError
-from tests.engine.backends.conftest import make_bundle
+
+from .conftest import make_bundle
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from nerx.engine.formats.base import LabelledBlock, Reader
-from nerx.engine.schemes import Scheme
+from nerx.engine.labels.schemes import Scheme
 from nerx.engine.types import Block, EncodedBlock, Record, Spans, WordLabels
 
 NER = Scheme.from_labels(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])

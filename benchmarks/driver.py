@@ -1,0 +1,56 @@
+"""What a benchmark asks of a system; each runs in a process of its own (`child.py`)."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .labels import Span
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a system's model was given: rows of subwords, padded to the longest one."""
+
+    subwords: int = 0  # special tokens included
+    positions: int = 0  # with padding
+
+    def add(self, subwords: int, positions: int) -> None:
+        self.subwords += subwords
+        self.positions += positions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What a system is to be opened with.
+
+    model: what it loads: a bundle for nerx, a Hugging Face folder or hub id for peers
+    joint: what stands between two words of the text
+    """
+
+    model: str
+    joint: str
+    backend: str = ""
+    precision: str = "fp32"
+    device: str = "cpu"
+    batch_tokens: int = 0  # 0 for what the backend likes best
+
+
+class Driver(Protocol):
+    """A loaded system."""
+
+    facts: dict[str, Any]  # version, device and the like, for the results
+
+    def prepare(self, documents: list[list[str]], copies: int) -> None:
+        """Takes the documents of the next runs, to be labelled so many times over; not timed."""
+        ...
+
+    def run(self, batch_size: int) -> None:
+        """Labels the documents; this is what is timed. nerx finds its batches itself."""
+        ...
+
+    def report(self) -> dict[str, Any]:
+        """What the last run was like: `subwords` and `positions`, and what else is known."""
+        ...
+
+    def spans(self, documents: int) -> list[list[Span]]:
+        """What the last run found in its first documents."""
+        ...

@@ -1,0 +1,93 @@
+"""nerx itself as a system of a benchmark: from a file to a file, as `nerx tag` does it."""
+
+import json
+import tempfile
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from ..engine.bundle import Bundle
+from ..engine.config import LabelConfig, RunConfig
+from ..engine.model import Model
+from ..engine.run.run import Run
+from .driver import Task
+from .labels import Span, word_begins
+
+
+def open_driver(task: Task) -> "TaggingDriver":
+    """Loads a bundle."""
+    return TaggingDriver(task)
+
+
+class TaggingDriver:
+    """`nerx tag` with arg max labels, which are what the peers give."""
+
+    def __init__(self, task: Task) -> None:
+        self._joint = task.joint
+        self._model = Model(
+            Bundle.load(Path(task.model)),
+            backend=task.backend,
+            precision=task.precision,
+            device=task.device,
+            config=LabelConfig(decode="argmax", batch_tokens=task.batch_tokens or None),
+        )
+        backend = self._model.backend
+        self.facts = {
+            "version": version("nerx-engine"),
+            "device": backend.device,
+            "streams": backend.streams,
+            "batch_tokens": task.batch_tokens or backend.batch_tokens,
+        }
+        self._folder = tempfile.TemporaryDirectory(prefix="nerx-bench-")
+        self._input = Path(self._folder.name, "in.jsonl")
+        self._output = Path(self._folder.name, "out.jsonl")
+        self._documents: list[list[str]] = []
+        self._before: dict[str, Any] = {}  # what the model's counters said before the last run
+        self._after: dict[str, Any] = {}
+
+    def prepare(self, documents: list[list[str]], copies: int) -> None:
+        self._documents = documents
+        key = "tokens" if self._joint else "text"
+        values = documents if self._joint else ["".join(words) for words in documents]
+        lines = "".join(json.dumps({key: value}, ensure_ascii=False) + "\n" for value in values)
+        with self._input.open("w", encoding="utf-8") as file:
+            for _ in range(copies):
+                file.write(lines)
+
+    def run(self, batch_size: int) -> None:
+        config = RunConfig(inputs=(str(self._input),), output=str(self._output), force=True)
+        with Run(config, self._model) as run:
+            self._before = run.stats()
+            for _ in run:
+                pass
+            self._after = run.stats()
+
+    def report(self) -> dict[str, Any]:
+        """Counts, `stages` (seconds of each, over all threads) and `waits`."""
+        before, after = self._before, self._after
+        return {
+            "subwords": after["subwords"] - before["subwords"],
+            "positions": after["padded_subwords"] - before["padded_subwords"],
+            "stages": _less(after["stage_s"], before["stage_s"]),
+            "waits": _less(after["wait_s"], before["wait_s"]),
+            "wall_s": after["seconds"],
+        }
+
+    def spans(self, documents: int) -> list[list[Span]]:
+        with self._output.open(encoding="utf-8") as file:
+            pairs = zip(self._documents[:documents], file, strict=False)
+            return [self._spans(words, json.loads(line)) for words, line in pairs]
+
+    def _spans(self, words: list[str], found: dict[str, Any]) -> list[Span]:
+        if not self._joint:
+            return [(a, b, "") for a, b in pairwise(word_begins(found["words"], ""))]
+        begins = word_begins(words, self._joint)
+        return [
+            (begins[one["start"]], begins[one["end"]] - len(self._joint), one["entity_group"])
+            for one in found["entities"]
+        ]
+
+
+def _less(after: dict[str, float], before: dict[str, float]) -> dict[str, float]:
+    return {name: seconds - before[name] for name, seconds in after.items()}

@@ -1,0 +1,156 @@
+"""Weights for the torch backend from an exported ONNX graph, int8 ones dequantized.
+
+The exporter names each node after the module that it came from: the weight of
+`/bert/encoder/layer.0/output/dense/MatMul` is bert.encoder.layer.0.output.dense.weight, transposed.
+Quantization leaves these names alone, stores a weight as levels, scale and zero point, and may
+move scales from activations into weights (SmoothQuant), from which they are taken back here.
+"""
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from ....kernels.encoder import EncoderConfig
+
+Array = NDArray[Any]
+
+_MODULE = re.compile(r"/(.+)/(MatMul|LayerNormalization|Gather)")
+
+
+class OnnxWeights:
+    """A token classifier's graph, read for its weights.
+
+    Raises:
+        ValueError: the file is no graph of such a classifier.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            graph = onnx.load(path).graph
+        except Exception as error:  # of protobuf, whose errors share no base class with others
+            raise ValueError(f"it is no ONNX graph: {error}") from error
+        self._tensors = {tensor.name: tensor for tensor in graph.initializer}
+        self._nodes = list(graph.node)
+        self._named = {node.name: node for node in self._nodes if node.name}
+        self._producers = {name: node for node in self._nodes for name in node.output}
+
+    def config(self) -> EncoderConfig:
+        """What the graph tells of the model beside its weights."""
+        named, kinds = self._named, {node.op_type for node in self._nodes}
+        [root] = {name.split("/")[1] for name in named if name.endswith("embeddings/Add")} or [""]
+        attention = [name for name in named if name.endswith("/Softmax")]
+        reshape = next((n for n in named if re.fullmatch(r".*/attention(/self)?/Reshape", n)), None)
+        norm = named.get(f"/{root}/embeddings/LayerNorm/LayerNormalization")
+        if root not in ("bert", "albert") or norm is None or reshape is None:
+            raise ValueError("the graph is none of a BERT or ALBERT classifier made by nerx export")
+        shape = self._producers[named[reshape].input[1]]  # (rows, length, heads, size)
+        heads = self._value(shape.input[2])
+        assert heads is not None
+        groups = {name.split("/")[3] for name in attention} if root == "albert" else ()
+        return EncoderConfig(
+            architecture=root,
+            layers=len(attention),
+            heads=int(heads.item()),
+            eps=next(float(item.f) for item in norm.attribute if item.name == "epsilon"),
+            tanh="Tanh" in kinds,
+            groups=max(1, len(groups)),
+        )
+
+    def weights(self) -> dict[str, Array]:
+        """float32 weights by their Hugging Face names; of repeated layers, those of the first."""
+        found = self._embeddings | self._classifier()
+        for name, node in self._named.items():
+            if not (match := _MODULE.fullmatch(name)):
+                continue
+            module, kind = match[1].replace("/", "."), match[2]
+            if kind == "LayerNormalization":
+                gamma, beta = (self._value(name) for name in node.input[1:3])
+                found |= _pair(module, gamma, beta)
+            elif kind == "MatMul" and self._value(node.input[1]) is not None:
+                found |= _pair(module, self._weight(node), self._bias(f"/{match[1]}/Add"))
+        return {name: value.astype(np.float32) for name, value in found.items()}
+
+    @cached_property
+    def _embeddings(self) -> dict[str, Array]:
+        """The three tables; of token types, type 0 only, which the exporter keeps as a row."""
+        root = self.config().architecture
+        at, tables = f"/{root}/embeddings", {}
+        for kind in ("word", "position"):
+            rows = self._producers[f"{at}/{kind}_embeddings/Gather_output_0"]
+            tables[kind] = self._table(rows)
+        row = self._bias(f"{at}/Add")
+        assert row is not None
+        tables["token_type"] = row.reshape(1, -1)
+        return {f"{root}.embeddings.{kind}_embeddings.weight": t for kind, t in tables.items()}
+
+    def _classifier(self) -> dict[str, Array]:
+        """What gives the output `word_logits`, whatever its nodes are called."""
+        add: Any = self._producers.get("word_logits")
+        products = [self._producers[name] for name in add.input if name in self._producers]
+        if len(products) != 1 or products[0].op_type != "MatMul":
+            raise ValueError("its classifier is not one linear layer")
+        bias = next(v for v in map(self._value, add.input) if v is not None)
+        return _pair("classifier", self._weight(products[0]), bias)
+
+    def _weight(self, product: Any) -> Array:
+        """The weight of a linear layer: (out, in)."""
+        weight = self._value(product.input[1])
+        assert weight is not None
+        smoothed: Array = weight * self._smoothing(product.input[0])
+        return smoothed.T
+
+    def _table(self, rows: Any) -> Array:
+        """The table behind rows that are gathered, or gathered as levels and as scales."""
+        if rows.op_type == "Mul":
+            levels, scales = (self._table(self._producers[name]) for name in rows.input)
+            return levels.astype(np.float32) * scales
+        if rows.op_type == "Cast":
+            return self._table(self._producers[rows.input[0]])
+        table = self._value(rows.input[0])
+        assert table is not None
+        return table
+
+    def _bias(self, add: str) -> Array | None:
+        """The constant side of an addition, None if there is no such node."""
+        inputs = self._named[add].input if add in self._named else ()
+        return next((v for v in map(self._value, inputs) if v is not None), None)
+
+    def _smoothing(self, activation: str) -> Array | float:
+        """What SmoothQuant multiplies a product's input by, as a column: (in, 1)."""
+        node = self._producers.get(activation)
+        while node is not None and node.op_type in ("DequantizeLinear", "QuantizeLinear"):
+            node = self._producers.get(node.input[0])
+        if node is None or not node.name.endswith("nncf_smooth_quant"):
+            return 1.0
+        scale = self._value(node.input[1])
+        assert scale is not None
+        return scale.reshape(-1, 1)
+
+    def _value(self, name: str) -> Array | None:
+        """A constant of the graph, dequantized; None for what depends on the input."""
+        node: Any = self._producers.get(name)
+        kind = node.op_type if node is not None else ""
+        if name in self._tensors or kind == "Constant":
+            tensor = self._tensors[name] if name in self._tensors else node.attribute[0].t
+            value: Array = onnx.numpy_helper.to_array(tensor)
+            return value
+        if kind != "DequantizeLinear":
+            return None
+        levels, scale = self._value(node.input[0]), self._value(node.input[1])
+        if levels is None or scale is None:
+            return None
+        zero = self._value(node.input[2]) if len(node.input) > 2 else None
+        axis = next((item.i for item in node.attribute if item.name == "axis"), 1)
+        shape = [-1 if place == axis % levels.ndim else 1 for place in range(levels.ndim)]
+        shift = 0 if zero is None else zero.astype(np.float32).reshape(shape if zero.ndim else ())
+        return (levels.astype(np.float32) - shift) * scale.reshape(shape if scale.ndim else ())
+
+
+def _pair(module: str, weight: Array | None, bias: Array | None) -> dict[str, Array]:
+    pair = {"weight": weight, "bias": bias}
+    return {f"{module}.{kind}": value for kind, value in pair.items() if value is not None}

@@ -1,0 +1,87 @@
+"""The command line: a group whose commands are imported when they are called."""
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from ..errors import ConfigError, NerxError
+
+REJECTED, USAGE, FATAL, INTERRUPTED = 1, 2, 3, 130  # exit codes
+
+_COMMANDS = {
+    "tag": ("tag", "Label a corpus: entities, or words of Chinese text."),
+    "eval": ("evaluate", "Score a model on gold data."),
+    "bench": ("bench", "Measure speed, beside other libraries and the machine's limit."),
+    "export": ("export", "Turn a model into a bundle that the runtimes load."),
+    "finetune": ("finetune", "Train the reference models and the built-in ones."),
+    "info": ("info", "Show what this machine can run and which models are built in."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Finds a command in a module of `nerx.engine.commands`; its help needs no import."""
+
+    def __init__(self, modules: Mapping[str, tuple[str, str]], **options: Any) -> None:
+        super().__init__(**options)
+        self._modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._modules:
+            return None
+        module = import_module(f".{self._modules[cmd_name][0]}", __package__)
+        command: click.Command = module.command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; click would end with 1 where the reader of a pipe has had enough."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _discard_stdout()
+            return 0
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self._modules.items()])
+
+
+@click.group(cls=_LazyGroup, modules=_COMMANDS, context_settings={"max_content_width": 100})
+@click.version_option(package_name="nerx-engine", prog_name="nerx", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Label very large text corpora with transformer token classifiers."""
+
+
+def main() -> None:
+    """Runs the command line and exits with its code; no traceback reaches the user."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = cli(standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+        return 0
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (NerxError, OSError, MemoryError) as error:
+        click.echo(f"error: {error or type(error).__name__}", err=True)
+        return USAGE if isinstance(error, ConfigError) else FATAL
+    return code if isinstance(code, int) else 0
+
+
+def _discard_stdout() -> None:
+    """Lets what is left to write go nowhere: its reader has what it wanted, as in `| head`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,186 @@
+"""An output: a file, plain or .gz or .zst, or stdout."""
+
+import base64
+import gzip
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import zstandard
+
+from ..errors import ConfigError, NerxError
+from ..formats.jsonl import dump
+from ..types import Record
+
+_GZIP_LEVEL = 5
+_ZSTD_LEVEL = 3
+
+
+class Sink:
+    """An output that is written to `PATH.part` and gets its name when it is whole.
+
+    Every write is a gzip member or zstd frame of its own. Where the name is a device or a pipe, it
+    is written to directly. After an error the `.part` file stays.
+
+    resume_at: goes on with the `.part` file at that byte, and drops what lies behind it
+
+    Raises:
+        ConfigError: the file exists and `force` is not set, or it cannot be created or resumed.
+    """
+
+    def __init__(self, path: str, *, force: bool = False, resume_at: int | None = None) -> None:
+        self.path = path
+        self._suffix = os.path.splitext(path)[1].lower()
+        self._part = path + ".part" if is_file(path) else None
+        self.size = resume_at or 0  # bytes written, as stored
+        if self._part and resume_at is not None:
+            self._file = self._reopen(self._part, resume_at)
+            return
+        if self._part and os.path.isdir(path):
+            raise ConfigError(f"{path} is a directory; name a file in it")
+        if self._part and not force and os.path.lexists(path):
+            raise ConfigError(f"{path} exists; name another file or overwrite it with --force")
+        self._file = self._open()
+
+    def __enter__(self) -> "Sink":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def write(self, data: bytes) -> None:
+        """Writes the output of a block.
+
+        Raises:
+            NerxError: the bytes cannot be written, for one because the disk is full.
+            BrokenPipeError: nobody reads the output any more.
+        """
+        if data:
+            self._write(data)
+
+    def sync(self) -> None:
+        """Waits until what was written is on the disk."""
+        if self._part:
+            with self._failures():
+                os.fdatasync(self._file.fileno())
+
+    def close(self) -> None:
+        """Ends the output and gives it its name."""
+        if not self.size and self._suffix in (".gz", ".zst"):
+            self._write(b"")  # not even an empty one is a file of no bytes
+        if self.path == "-":
+            return
+        with self._failures():
+            if self._part:
+                os.fsync(self._file.fileno())
+            self._file.close()
+            if self._part:
+                os.replace(self._part, self.path)
+                sync_folder(self.path)
+
+    def abandon(self) -> None:
+        """Closes an output that is not whole; its `.part` file stays."""
+        if self.path != "-":
+            self._file.close()
+
+    def _write(self, data: bytes) -> None:
+        if self._suffix == ".gz":
+            data = gzip.compress(data, _GZIP_LEVEL, mtime=0)
+        elif self._suffix == ".zst":
+            data = zstandard.ZstdCompressor(_ZSTD_LEVEL, write_checksum=True).compress(data)
+        rest = memoryview(data)
+        with self._failures():
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            self._file.flush()
+        self.size += len(data)
+
+    def _open(self) -> BinaryIO:
+        if self.path == "-":
+            return sys.stdout.buffer
+        try:
+            file = open(self._part or self.path, "wb", buffering=0)  # noqa: SIM115 (it stays open)
+            if self._part:
+                sync_folder(self._part)
+            return file
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            raise ConfigError(f"{self.path} cannot be written: {_reason(error)}") from None
+
+    def _reopen(self, part: str, size: int) -> BinaryIO:
+        if not os.path.exists(part) and os.path.exists(self.path):
+            os.replace(self.path, part)  # the run ended after it gave the output its name
+        try:
+            file = open(part, "r+b", buffering=0)  # noqa: SIM115 (it stays open)
+        except OSError as error:
+            raise ConfigError(f"{part} cannot be resumed: {_reason(error)}") from None
+        found = os.fstat(file.fileno()).st_size
+        if found < size:
+            file.close()
+            raise ConfigError(
+                f"{part} has {found:,} bytes, its journal tells of {size:,}: it was changed since;"
+                " start anew with --force"
+            )
+        file.truncate(size)
+        file.seek(size)
+        return file
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            kept = f"; what was written so far is in {self._part}" if self._part else ""
+            raise NerxError(f"{self.path} cannot be written: {_reason(error)}{kept}") from None
+
+
+def render_reject(file: str, record: Record) -> bytes:
+    """The line of a refused record in the file of rejects."""
+    row: dict[str, Any] = {
+        "file": file,
+        "line": record.line,
+        "offset": record.offset,
+        "reason": record.error,
+    }
+    try:
+        row["raw"] = record.raw.decode()
+    except UnicodeDecodeError:
+        row["raw_base64"] = base64.b64encode(record.raw).decode()
+    return dump(row) + b"\n"
+
+
+def sync_folder(path: str) -> None:
+    """Waits until the names in a file's folder are on the disk."""
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def is_file(path: str) -> bool:
+    """Whether an output is a file, which can be replaced, and no device, pipe or stdout."""
+    if path == "-":
+        return False
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return True
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

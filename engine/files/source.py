@@ -1,0 +1,278 @@
+"""An input (a file, plain or .gz or .zst, or stdin) as blocks of whole records, in bounded memory.
+
+A byte order mark at the very start belongs to no record: the first record begins at offset 3.
+Blocks depend on the bytes and the sizes alone, never on how reads fall, with one exception: when a
+pipe goes quiet, the whole records read so far are handed on at once.
+"""
+
+import os
+import select
+import stat
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+
+import zstandard
+
+from ..errors import InputError
+from ..formats.base import Reader
+from ..types import Block
+
+MAX_RECORD_BYTES = 16 << 20
+QUIET_MS = 50  # a pipe that sends nothing for so long has gone quiet
+PATIENCE_S = 0.2  # a pipe that drips is waited for so long
+HEAD_BYTES = 1 << 16  # kept of a record that is too long
+
+_BOM = b"\xef\xbb\xbf"
+_READ_BYTES = 1 << 20
+_PACKED_BYTES = 1 << 16  # read at once from a compressed file
+_FRAME_BYTES = 1 << 10  # given to zstd at once: even in a bomb it unpacks to 32 MiB at most
+_OVERLAP = 1 << 10  # an end of record is found whole if it is no longer than this
+
+
+def read_blocks(
+    path: str,
+    reader: Reader,
+    block_bytes: int,
+    max_record_bytes: int = MAX_RECORD_BYTES,
+    start: int = 0,
+    first_line: int = 1,
+) -> Iterator[Block]:
+    """All blocks of the input at `path` (`-` is stdin); see `Source.blocks`."""
+    with Source(path) as source:
+        yield from source.blocks(reader, block_bytes, max_record_bytes, start, first_line)
+
+
+class Source:
+    """An open input.
+
+    Raises:
+        InputError: there is no such file, it cannot be read, or it is a directory.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.name = "stdin" if path == "-" else path
+        self._fd = self._open()
+        status = os.fstat(self._fd)
+        if stat.S_ISDIR(status.st_mode):
+            self.close()
+            raise InputError(f"{self.name} is a directory; name the files in it")
+        self.size = status.st_size if stat.S_ISREG(status.st_mode) else None  # bytes, as stored
+        self.read_bytes = 0  # of `size`, so far
+        self._buffer = bytearray()
+        self._ended = False
+        self._suffix = os.path.splitext(path)[1].lower()
+        self._packed = self._suffix in (".gz", ".zst")
+        self._pieces = self._unpacked()
+        self._poll = None
+        if self.size is None and not self._packed:
+            self._poll = select.poll()
+            self._poll.register(self._fd, select.POLLIN)
+
+    def __enter__(self) -> "Source":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._fd > 0:  # stdin stays open
+            os.close(self._fd)
+            self._fd = -1
+
+    def peek(self) -> bytes:
+        """The first bytes, up to one that is no white space; waits for it on a pipe."""
+        while not self._ended and not self._buffer.removeprefix(_BOM).strip():
+            if len(self._buffer) > _READ_BYTES:
+                break
+            self._read()
+        return bytes(self._buffer.removeprefix(_BOM))
+
+    def blocks(
+        self,
+        reader: Reader,
+        block_bytes: int,
+        max_record_bytes: int = MAX_RECORD_BYTES,
+        start: int = 0,
+        first_line: int = 1,
+    ) -> Iterator[Block]:
+        """Runs of whole records of up to `block_bytes`, from byte `start` of the unpacked input.
+
+        Where the first record is longer, a block has up to twice as many bytes, and so on. A record
+        over `max_record_bytes` is a block of its own, of which only the head is kept.
+
+        Raises:
+            InputError: the input cannot be read or unpacked, or ends before `start`.
+        """
+        offset, line = self._skip(start), first_line
+        least = size = min(block_bytes, max_record_bytes)
+        while True:
+            self._fill(size)
+            head = bytes(self._buffer[:size])
+            if not head:
+                return
+            last = self._ended and len(self._buffer) == len(head)
+            whole = len(head) if last else reader.cut(head)  # the last record may lack its end
+            if whole:
+                del self._buffer[:whole]
+                lines = head.count(b"\n", 0, whole)
+                yield Block(head[:whole], line, offset, lines=lines)
+                line, offset = line + lines, offset + whole
+            elif len(head) < size:  # a pipe that went quiet within a record
+                self._read()
+                continue
+            elif size < max_record_bytes:
+                size = min(2 * size, max_record_bytes)
+                continue
+            else:
+                lines, length = self._drop_record(reader, max_record_bytes)
+                yield Block(head[:HEAD_BYTES], line, offset, too_long=length, lines=lines)
+                line, offset = line + lines, offset + length
+            size = least
+
+    def _open(self) -> int:
+        if self.path == "-":
+            return 0
+        try:
+            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise InputError(f"{self.name}: no such file") from None
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            raise InputError(f"{self.name} cannot be read: {_reason(error)}") from None
+
+    def _stored(self) -> Iterator[bytes]:
+        """The bytes as they are stored."""
+        step = _PACKED_BYTES if self._packed else _READ_BYTES
+        while True:
+            try:
+                piece = os.read(self._fd, step)
+            except OSError as error:
+                raise InputError(f"{self.name} cannot be read: {_reason(error)}") from None
+            if not piece:
+                return
+            self.read_bytes += len(piece)
+            yield piece
+
+    def _unpacked(self) -> Iterator[bytes]:
+        if self._suffix == ".gz":
+            return _gunzip(self._stored(), self.name)
+        if self._suffix == ".zst":
+            return _unzstd(self._stored(), self.name)
+        return self._stored()
+
+    def _read(self) -> None:
+        piece = next(self._pieces, None)
+        if piece is None:
+            self._ended = True
+        else:
+            self._buffer += piece
+
+    def _fill(self, size: int) -> None:
+        """Reads until the buffer holds `size` bytes, the input ends, or the pipe goes quiet."""
+        began = 0.0
+        while len(self._buffer) < size and not self._ended:
+            if self._poll and self._buffer:
+                began = began or time.monotonic()
+                late = time.monotonic() > began + PATIENCE_S
+                if not self._poll.poll(0 if late else QUIET_MS):
+                    return
+            self._read()
+
+    def _skip(self, start: int) -> int:
+        """Drops what lies before `start`, or before the first record; returns its offset."""
+        if start and self.size is not None and not self._packed and not self.read_bytes:
+            if start > self.size:
+                raise InputError(f"{self.name} has {self.size} bytes; cannot go on at byte {start}")
+            os.lseek(self._fd, start, os.SEEK_SET)
+            self.read_bytes = start
+            return start
+        if not start:
+            while len(self._buffer) < len(_BOM) and _BOM.startswith(self._buffer):
+                if self._ended:
+                    return 0
+                self._read()
+            start = len(_BOM) if self._buffer.startswith(_BOM) else 0
+        left = start
+        while left > len(self._buffer):
+            left -= len(self._buffer)
+            self._buffer.clear()
+            if self._ended:
+                end = start - left
+                raise InputError(f"{self.name} has {end} bytes; cannot go on at byte {start}")
+            self._read()
+        del self._buffer[:left]
+        return start
+
+    def _drop_record(self, reader: Reader, least: int) -> tuple[int, int]:
+        """Drops the record at the front, which is longer than `least`: its lines and bytes."""
+        lines = length = 0
+        while True:
+            found = reader.end.search(self._buffer, max(least - length - _OVERLAP, 0))
+            while found and length + found.end() <= least:
+                found = reader.end.search(self._buffer, found.start() + 1)
+            keep = 0 if self._ended else _OVERLAP
+            drop = found.end() if found else max(len(self._buffer) - keep, 0)
+            lines += self._buffer.count(b"\n", 0, drop)
+            length += drop
+            del self._buffer[:drop]
+            if found or self._ended:
+                return lines, length
+            self._read()
+
+
+def _gunzip(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """Unpacks all members, in pieces of at most `_READ_BYTES`."""
+    decoder = zlib.decompressobj(wbits=31)
+    try:
+        for piece in pieces:
+            left = piece
+            while left:
+                if decoder.eof:
+                    left = left.lstrip(b"\0")  # members may be padded
+                    if not left:
+                        break
+                    decoder = zlib.decompressobj(wbits=31)
+                yield decoder.decompress(left, _READ_BYTES)
+                left = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+    except zlib.error as error:
+        raise InputError(
+            f"{name} is not a sound gzip file ({error}); compress it anew, or rename it"
+        ) from None
+    if not decoder.eof:
+        raise InputError(
+            f"{name} ends in the middle of its gzip data; it was cut short: copy it anew"
+        )
+
+
+def _unzstd(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """Unpacks all frames."""
+    context = zstandard.ZstdDecompressor()
+    decoder = context.decompressobj()
+    try:
+        for piece in pieces:
+            for first in range(0, len(piece), _FRAME_BYTES):
+                left = piece[first : first + _FRAME_BYTES]
+                while left:
+                    if decoder.eof:
+                        decoder = context.decompressobj()
+                    yield decoder.decompress(left)
+                    left = decoder.unused_data if decoder.eof else b""
+    except zstandard.ZstdError as error:
+        raise InputError(
+            f"{name} is not a sound zstd file ({error}); compress it anew, or rename it"
+        ) from None
+    if not decoder.eof:
+        raise InputError(
+            f"{name} ends in the middle of its zstd data; it was cut short: copy it anew"
+        )
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

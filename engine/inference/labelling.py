@@ -1,0 +1,210 @@
+"""Encoded blocks in, word labels out: batches on a backend's streams, legal label sequences."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arrays import offsets, ragged_range
+from ..backends.base import Backend
+from ..config import LabelConfig
+from ..errors import BackendError
+from ..labels.decoding import best_legal, illegal_runs, pool, softmax
+from ..labels.schemes import Scheme
+from ..run.stats import Stopwatch
+from ..text.encoding import SpecialTokens
+from ..types import Batch, EncodedBlock, Floats, Ints, Labels, WordLabels
+from .batching import build_batch, padding_waste, plan_batches, window_lengths
+
+_REACH = 16  # words to both sides of an illegal label that are decoded anew, at first
+
+_Done = list[tuple[Ints, Labels]]  # for each batch: the word of every position, and the labels
+_Logits = Callable[[Ints], Floats]  # (n,) words of the block -> (n, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingBatch:
+    """Some windows of a block that are with the backend."""
+
+    windows: Ints
+    words: Ints  # (positions,): the word of each position
+    labels: Future[Labels]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingBlock:
+    """A block whose batches are with the backend."""
+
+    encoded: EncodedBlock
+    batches: list[PendingBatch]
+
+    @property
+    def last(self) -> Future[Labels] | None:
+        """The batch that was started last, if there is any."""
+        return self.batches[-1].labels if self.batches else None
+
+
+class Labeller(AbstractContextManager["Labeller"]):
+    """Labels encoded blocks with one model, and counts what that costs.
+
+    `start` hands a block's batches to the backend's streams, `finish` waits for them; what the
+    caller does between the two runs beside the model.
+    """
+
+    def __init__(
+        self, backend: Backend, special: SpecialTokens, scheme: Scheme, config: LabelConfig
+    ) -> None:
+        self.backend = backend
+        self._special = special
+        self._scheme = scheme
+        self._config = config
+        self._pool = ThreadPoolExecutor(backend.streams, thread_name_prefix="nerx-run")
+        self.clock = Stopwatch()
+        self.subwords = 0  # given to the model so far
+        self.padded_subwords = 0  # the places they took in batches
+
+    def __exit__(self, *_: Any) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def label(self, blocks: Iterable[EncodedBlock]) -> Iterator[WordLabels]:
+        """Labels blocks in order; the next one is drawn while the model is busy with one."""
+        before: PendingBlock | None = None
+        for encoded in blocks:
+            pending = self.start(encoded)
+            if before:
+                yield self.finish(before)
+            before = pending
+        if before:
+            yield self.finish(before)
+
+    def start(self, encoded: EncodedBlock) -> PendingBlock:
+        """Starts the batches of a block."""
+        budget = self._config.batch_tokens or self.backend.batch_tokens
+        lengths = window_lengths(encoded, self._special)
+        plan = plan_batches(lengths, budget)
+        subwords, places = padding_waste(lengths, plan)
+        self.subwords += subwords
+        self.padded_subwords += places
+        return PendingBlock(encoded, [self._start(encoded, windows) for windows in plan])
+
+    def _start(self, encoded: EncodedBlock, windows: Ints) -> PendingBatch:
+        every = self._config.aggregation != "first"
+        batch, words = build_batch(encoded, windows, self._special, every_subword=every)
+        return PendingBatch(windows, words, self._pool.submit(self._run, batch))
+
+    def _run(self, batch: Batch) -> Labels:
+        with self.clock.measure("run"):
+            return self.backend.run(batch)
+
+    def finish(self, pending: PendingBlock) -> WordLabels:
+        """Waits for a block's batches; a batch that fails is tried again window by window.
+
+        Raises:
+            BackendError: no window of a batch could be labelled: the fault is not in the data.
+        """
+        encoded = pending.encoded
+        done: _Done = []
+        failed: dict[int, str] = {}
+        for batch in pending.batches:
+            try:
+                done.append((batch.words, batch.labels.result()))
+            except BackendError as error:
+                alone, bad = self._one_by_one(encoded, batch.windows)
+                if len(bad) == len(batch.windows) > 1:
+                    raise error
+                done += alone
+                failed |= bad
+        if self._config.aggregation == "first":
+            labels, logits = _labels_of_first_subwords(encoded.words, done)
+        else:
+            labels, logits = _labels_of_pooled_subwords(
+                encoded.words, done, len(self._scheme.labels), self._config.aggregation
+            )
+        labels.failed.update(failed)
+        if self._config.decode == "viterbi":
+            repair(labels, logits, encoded.doc_words, self._scheme)
+        return labels
+
+    def _one_by_one(self, encoded: EncodedBlock, windows: Ints) -> tuple[_Done, dict[int, str]]:
+        """Labels of the windows that can be labelled; number and reason of each other document."""
+        done: _Done = []
+        failed: dict[int, str] = {}
+        for window in windows:
+            batch = self._start(encoded, np.array([window], np.int32))
+            try:
+                done.append((batch.words, batch.labels.result()))
+            except BackendError as error:
+                word = encoded.windows[window, 0]
+                document = np.searchsorted(encoded.doc_words, word, side="right") - 1
+                failed[int(document)] = str(error)
+        return done, failed
+
+
+def _labels_of_first_subwords(words: int, done: _Done) -> tuple[WordLabels, _Logits]:
+    label_ids = np.zeros(words, np.int32)
+    scores = np.zeros(words, np.float32)
+    source = np.zeros((words, 2), np.int64)  # the batch of a word, and its position there
+    for number, (places, labels) in enumerate(done):
+        label_ids[places] = labels.label_ids
+        scores[places] = labels.scores
+        source[places, 0] = number
+        source[places, 1] = np.arange(len(places))
+
+    def logits(wanted: Ints) -> Floats:
+        batch, position = source[wanted].T
+        order = np.argsort(batch, kind="stable")
+        numbers, begin = np.unique(batch[order], return_index=True)
+        groups = np.split(position[order], begin[1:])
+        rows = [done[k][1].logits(group) for k, group in zip(numbers, groups, strict=True)]
+        fetched: Floats = np.concatenate(rows)[np.argsort(order)]
+        return fetched
+
+    return WordLabels(label_ids=label_ids, scores=scores), logits
+
+
+def _labels_of_pooled_subwords(
+    words: int, done: _Done, label_count: int, how: str
+) -> tuple[WordLabels, _Logits]:
+    table = np.zeros((words, label_count), np.float32)
+    for places, labels in done:
+        probabilities = softmax(labels.logits(np.arange(len(places))))
+        first = np.flatnonzero(np.diff(places, prepend=-1))
+        lengths = np.diff(first, append=len(places))
+        table[places[first]] = pool(probabilities, lengths, how)
+    labels_of_words = WordLabels(
+        label_ids=table.argmax(axis=1).astype(np.int32), scores=table.max(axis=1)
+    )
+    return labels_of_words, lambda wanted: np.log(table[wanted] + np.float32(1e-30))
+
+
+def repair(labels: WordLabels, logits: _Logits, doc_words: Ints, scheme: Scheme) -> None:
+    """Gives documents with an illegal label sequence their best legal one, in place.
+
+    Only runs of words around what is illegal are decoded. Where the best labels of a run, whatever
+    stands around it, meet the arg max at both ends, no other sequence of the document is better;
+    where they do not, longer runs are tried.
+    """
+    reach = _REACH
+    label_ids = labels.label_ids.copy()
+    while True:
+        runs = illegal_runs(label_ids, doc_words, scheme, reach)
+        docs = np.searchsorted(doc_words, runs[:, 0], side="right") - 1
+        sound = ~np.isin(docs, list(labels.failed))
+        runs, docs = runs[sound], docs[sound]
+        if not len(runs):
+            return
+        begins, ends = runs[:, 0] == doc_words[docs], runs[:, 1] == doc_words[docs + 1]
+        lengths = runs[:, 1] - runs[:, 0]
+        bounds, words = offsets(lengths), ragged_range(runs[:, 0], lengths)
+        rows = logits(words.astype(np.int32))
+        best = best_legal(rows, bounds, scheme, begins, ends)
+        same = best == label_ids[words]
+        if (same[bounds[:-1]] | begins).all() and (same[bounds[1:] - 1] | ends).all():
+            break
+        reach *= 8
+    labels.label_ids[words] = best
+    changed = words[~same]
+    labels.scores[changed] = softmax(rows[~same])[np.arange(len(changed)), best[~same]]

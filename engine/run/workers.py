@@ -1,0 +1,117 @@
+"""Where blocks are opened and closed: a thread beside the model, or processes of their own.
+
+Where the model is slow, Python has time to spare and a thread will do. Where it is fast (a GPU),
+each process opens and closes blocks of its own; only flat arrays and output bytes pass between it
+and the process that owns the device.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from multiprocessing.connection import wait
+from types import TracebackType
+
+from ..types import Block, EncodedBlock, WordLabels
+from .work import FinishedBlock, Worker
+
+_here = threading.local()  # holds the worker of this thread or process
+
+
+class Workers(AbstractContextManager["Workers"]):
+    """Opens and closes blocks elsewhere, each block by one worker.
+
+    make: makes a worker; for processes it must be possible to pickle it
+    processes: how many; 0 for a thread of this process
+    """
+
+    def __init__(self, make: Callable[[], Worker], processes: int = 0) -> None:
+        self.count = max(processes, 1)
+        self._executors: list[Executor]
+        strangers = multiprocessing.active_children()
+        if processes:
+            context = multiprocessing.get_context("spawn")
+            self._executors = [
+                ProcessPoolExecutor(1, context, _start_process, (make,)) for _ in range(processes)
+            ]
+            with _signals_held_back():
+                for executor in self._executors:
+                    executor.submit(os.getpid)  # starts the process
+        else:
+            self._executors = [ThreadPoolExecutor(1, "nerx-work", _start, (make,))]
+        children = multiprocessing.active_children()
+        self._processes = [child for child in children if child not in strangers]
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for executor in self._executors:
+            executor.shutdown(wait=False, cancel_futures=True)
+        if error:  # a process may be at work for long, or stuck; nothing in it is wanted any more
+            for process in self._processes:
+                process.kill()
+
+    def open(self, number: int, kind: str, block: Block) -> Future[EncodedBlock]:
+        """Starts `Worker.open` on the worker whose turn it is."""
+        return self._executors[number % self.count].submit(_open, number, kind, block)
+
+    def close(self, number: int, labels: WordLabels) -> Future[FinishedBlock]:
+        """Starts `Worker.close` on the worker that opened the block."""
+        return self._executors[number % self.count].submit(_close, number, labels)
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Keeps SIGINT and SIGTERM from processes started within: the parent decides what they end.
+
+    The parent gets its own afterwards, so that no process is left half started.
+    """
+    held: list[int] = []
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # handlers run in no other
+        before = {
+            number: signal.signal(number, lambda number, _: held.append(number))
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for caught in held:
+            signal.raise_signal(caught)
+
+
+def _start(make: Callable[[], Worker]) -> None:
+    _here.worker = make()
+
+
+def _start_process(make: Callable[[], Worker]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _start(make)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the parent is gone, even if it was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _open(number: int, kind: str, block: Block) -> EncodedBlock:
+    worker: Worker = _here.worker
+    return worker.open(number, kind, block)
+
+
+def _close(number: int, labels: WordLabels) -> FinishedBlock:
+    worker: Worker = _here.worker
+    return worker.close(number, labels)

@@ -1,0 +1,153 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from nerx.engine.text import encoding
+from nerx.engine.text.encoding import Encoder, cut_windows
+from nerx.engine.types import EncodedBlock, Record
+
+from ..tokenizers_for_tests import KINDS, wordpiece
+
+HOSTILE = st.text(alphabet=st.characters(codec=None), max_size=20)
+LETTERS = st.text(alphabet="parislnbe我.,' Ω\u0301\x00\ud800", max_size=30)
+
+
+def encoder(tokenizer: Tokenizer, unit: str = "words", max_length: int = 512) -> Encoder:
+    return Encoder(tokenizer, unit=unit, max_length=max_length, overlap=0, pad_id=0)
+
+
+def text_records(*texts: str) -> list[Record]:
+    return [Record(b"", 1, 0, text=text) for text in texts]
+
+
+def token_records(*documents: list[str]) -> list[Record]:
+    return [Record(b"", 1, 0, tokens=tokens) for tokens in documents]
+
+
+def words(block: EncodedBlock, texts: list[str]) -> list[list[str]]:
+    return [
+        [
+            text[a:b]
+            for a, b in zip(block.word_start[begin:end], block.word_end[begin:end], strict=True)
+        ]
+        for text, begin, end in zip(texts, block.doc_words, block.doc_words[1:], strict=False)
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(tokens=st.lists(LETTERS.filter(bool), min_size=1, max_size=8))
+def test_subwords_and_words_are_those_of_the_tokenizer(kind: str, tokens: list[str]) -> None:
+    tokenizer = KINDS[kind]()
+    block = encoder(tokenizer).encode(token_records(tokens))
+    clean = [token.replace("\ud800", "\ufffd") for token in tokens]
+    whole = tokenizer.encode(clean, is_pretokenized=True, add_special_tokens=False)
+    for number in range(len(tokens)):
+        begin, end = block.word_subwords[number : number + 2]
+        of_word = [
+            subword
+            for subword, word in zip(whole.ids, whole.word_ids, strict=True)
+            if word == number
+        ]
+        # a word that the tokenizer drops must not move the labels of its neighbours
+        expected = of_word or [tokenizer.token_to_id("[UNK]") or tokenizer.token_to_id("<unk>")]
+        assert block.subword_ids[begin:end].tolist() == expected
+
+
+@given(texts=st.lists(HOSTILE, max_size=5))
+def test_offsets_slice_the_text_and_leave_out_white_space_only(texts: list[str]) -> None:
+    for unit in ("words", "characters"):
+        block = encoder(wordpiece(), unit).encode(text_records(*texts))
+        for text, found in zip(texts, words(block, texts), strict=True):
+            assert "".join(found) == "".join(c for c in text if not c.isspace())
+
+
+def test_characters_are_words_of_one_code_point() -> None:
+    block = encoder(wordpiece(), "characters").encode(text_records("我 ab", "", "\U0001f600"))
+    assert words(block, ["我 ab", "", "\U0001f600"]) == [["我", "a", "b"], [], ["\U0001f600"]]
+    assert block.doc_words.tolist() == [0, 3, 3, 4]
+
+
+def test_texts_and_given_tokens_may_be_mixed() -> None:
+    mixed = [*token_records(["paris", "x y"]), *text_records("berlin paris"), *token_records([])]
+    block = encoder(wordpiece()).encode(mixed)
+    assert block.doc_words.tolist() == [0, 2, 4, 4]
+    assert block.word_start.tolist() == [0, 1, 0, 7]
+    alone = encoder(wordpiece()).encode(text_records("paris")).subword_ids
+    begin = block.word_subwords
+    np.testing.assert_array_equal(block.subword_ids[begin[0] : begin[1]], alone)
+    np.testing.assert_array_equal(block.subword_ids[begin[3] : begin[4]], alone)
+
+
+def test_a_full_cache_starts_anew_without_changing_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [" ".join(f"par{a}{b}" for b in "abcdef") for a in "uvwxyz"]
+    expected = [encoder(wordpiece()).encode(text_records(text)).subword_ids for text in texts]
+    monkeypatch.setattr(encoding, "_CACHE_WORDS", 7)
+    for unit in ("words", "characters"):
+        bounded = encoder(wordpiece(), unit)
+        fresh = [encoder(wordpiece(), unit).encode(text_records(text)) for text in texts]
+        for text, whole in zip(texts, fresh, strict=True):
+            block = bounded.encode(text_records(text))
+            np.testing.assert_array_equal(block.subword_ids, whole.subword_ids)
+        if unit == "words":
+            for whole, ids in zip(fresh, expected, strict=True):
+                np.testing.assert_array_equal(whole.subword_ids, ids)
+
+
+lengths_of_words = st.lists(st.lists(st.integers(1, 9), max_size=30), min_size=1, max_size=4)
+
+
+@given(lengths=lengths_of_words, overlap=st.integers(0, 5))
+def test_windows_fit_and_every_word_is_labelled_once(
+    lengths: list[list[int]], overlap: int
+) -> None:
+    room = 10
+    begin = np.cumsum([0, *(n for doc in lengths for n in doc)]).astype(np.int32)
+    doc_words = np.cumsum([0, *map(len, lengths)]).astype(np.int32)
+    windows = cut_windows(doc_words, begin, room, overlap)
+    first, end, keep_first, keep_end = windows.T
+    assert (begin[end] - begin[first] <= room).all()
+    assert ((first <= keep_first) & (keep_end <= end)).all()
+    labelled = [word for a, b in zip(keep_first, keep_end, strict=True) for word in range(a, b)]
+    assert labelled == list(range(doc_words[-1]))
+    starts_of_documents = np.searchsorted(doc_words, first, side="right")
+    assert (starts_of_documents == np.searchsorted(doc_words, end - 1, side="right")).all()
+    fits = np.diff(begin[doc_words])
+    assert len(windows) >= np.sum(fits > 0)
+    if (fits <= room).all():
+        assert len(windows) == np.sum(fits > 0)
+
+
+def test_neighbouring_windows_share_what_was_asked() -> None:
+    begin = np.arange(101, dtype=np.int32)  # a hundred words of one subword
+    windows = cut_windows(np.array([0, 100], np.int32), begin, 40, 10)
+    assert windows[:, :2].tolist() == [[0, 40], [30, 70], [60, 100]]
+    assert windows[:, 2:].tolist() == [[0, 35], [35, 65], [65, 100]]
+
+
+def test_a_word_longer_than_a_window_is_cut_to_it() -> None:
+    block = encoder(wordpiece(), max_length=10).encode(text_records("a " + "par" + "s" * 50 + " b"))
+    assert np.diff(block.word_subwords).tolist() == [1, 8, 1]
+
+
+def test_windows_share_half_of_themselves_at_most() -> None:
+    text = text_records("a " * 20)
+    most = Encoder(wordpiece(), unit="words", max_length=10, overlap=99, pad_id=0).encode(text)
+    assert most.windows[:3, :2].tolist() == [[0, 8], [4, 12], [8, 16]]
+
+
+@pytest.mark.parametrize("name", ["minilm-l6-en", "e5-small-en", "e5-small-zh-char"])
+def test_real_tokenizers_agree_on_real_text(shared: Path, name: str) -> None:
+    tokenizer = Tokenizer.from_file(str(shared / "encoders" / name / "tokenizer.json"))
+    file = "cmrc_zh.txt" if "zh" in name else "gum_en.txt"
+    texts = (shared / "data" / "text" / file).read_text().split("\n")[:300]
+    unit = "characters" if "zh" in name else "words"
+    block = encoder(tokenizer, unit).encode(text_records(*texts))
+    for doc, found in enumerate(words(block, texts)):
+        whole = tokenizer.encode(found, is_pretokenized=True, add_special_tokens=False)
+        begin, end = block.word_subwords[block.doc_words[doc : doc + 2]]
+        if len(set(whole.word_ids)) == len(found):
+            assert block.subword_ids[begin:end].tolist() == whole.ids
