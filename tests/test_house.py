@@ -50,7 +50,9 @@ def imports(path: Path, inside_functions: bool = True) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             home = ["nerx", *path.relative_to(ROOT).parts[:-1]]
-            base = [*home[: len(home) + 1 - node.level], node.module] if node.level else [node.module]
+            base = (
+                [*home[: len(home) + 1 - node.level], node.module] if node.level else [node.module]
+            )
             # `from .run import stream` imports a module, `from click import echo` a name
             yield from (".".join([*filter(None, base), alias.name]) for alias in node.names)
         waiting.extend(ast.iter_child_nodes(node))

@@ -15,7 +15,10 @@ REJECTED, USAGE, FATAL, INTERRUPTED = 1, 2, 3, 130  # exit codes
 _COMMANDS = {
     "tag": ("tag", "Label a corpus: entities, or words of Chinese text."),
     "eval": ("evaluate", "Score a model on gold data."),
-    "bench": ("bench", "Measure speed, beside other libraries and the machine's limit."),
+    "bench": (
+        "..benchmarks.command",
+        "Measure speed, beside other libraries and the machine's limit.",
+    ),
     "export": ("export", "Turn a model into a bundle that the runtimes load."),
     "finetune": ("finetune", "Train the reference models and the built-in ones."),
     "info": ("info", "Show what this machine can run and which models are built in."),
@@ -23,7 +26,7 @@ _COMMANDS = {
 
 
 class _LazyGroup(click.Group):
-    """Finds a command in a module of `nerx.engine.commands`; its help needs no import."""
+    """Finds a command in a module, named from here; its help needs no import."""
 
     def __init__(self, modules: Mapping[str, tuple[str, str]], **options: Any) -> None:
         super().__init__(**options)

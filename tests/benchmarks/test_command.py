@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from nerx.benchmarks import scaling
+from nerx.benchmarks.command import command
 from nerx.benchmarks.systems import PEERS
-from nerx.engine.commands.bench import command
 from nerx.engine.errors import ConfigError
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "bench.md"
@@ -59,7 +59,7 @@ def test_what_cannot_be_written_is_refused_before_the_measurement(quick, tiny, c
         with pytest.raises(ConfigError, match="nowhere is no folder you can write to"):
             bench(tiny, corpus, option, str(tmp_path / "nowhere" / "out"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nerx.engine.commands.bench.find_spec", lambda name: None)
+        patch.setattr("nerx.benchmarks.command.find_spec", lambda name: None)
         with pytest.raises(ConfigError, match="--plot needs matplotlib"):
             bench(tiny, corpus, "--plot", str(tmp_path / "out.png"))
 

@@ -11,20 +11,20 @@ from typing import Any
 
 import click
 
-from ...benchmarks.limit import read_products
-from ...benchmarks.measure import Measurement, measure
-from ...benchmarks.plot import plot
-from ...benchmarks.regression import compare_results
-from ...benchmarks.report import fp16_note, report, report_changes, report_scaling
-from ...benchmarks.rows import collect, read_results
-from ...benchmarks.sample import builtin_sample, read_sample, subword_lengths
-from ...benchmarks.scaling import scale
-from ...benchmarks.systems import PEERS, limits, own_systems, peer_systems
-from ..backends.select import BACKENDS
-from ..bundle import Bundle
-from ..errors import BundleError, ConfigError, NerxError
-from ..model import open_encoder
-from .models import in_precisions, load_bundle
+from ..engine.backends.select import BACKENDS
+from ..engine.bundle import Bundle
+from ..engine.commands.models import in_precisions, load_bundle
+from ..engine.errors import BundleError, ConfigError, NerxError
+from ..engine.model import open_encoder
+from .limit import read_products
+from .measure import Measurement, measure
+from .plot import plot
+from .regression import compare_results
+from .report import fp16_note, report, report_changes, report_scaling
+from .rows import collect, read_results
+from .sample import builtin_sample, read_sample, subword_lengths
+from .scaling import scale
+from .systems import PEERS, limits, own_systems, peer_systems
 
 SLOWER = 1  # exit code
 
