@@ -1,6 +1,5 @@
-"""Documents to flat subword arrays, each distinct word tokenized once; long ones into windows."""
+"""Documents to flat arrays of words and subwords, and the windows that the model takes."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,71 +9,12 @@ from tokenizers import Tokenizer
 
 from ..arrays import offsets, ragged_range
 from ..errors import BundleError
-from ..types import EncodedBlock, Ints, Record
+from ..types import EncodedBlock, Record
+from .subwords import WordCache
+from .windows import cut_windows
 from .words import characters, code_points, cut_words
 
 _CACHE_WORDS = 40_000  # about 7 MB; past it half the cache is forgotten, unless blocks are larger
-_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character; tokenizers take whole ones only
-
-
-class WordCache(dict[str, int]):
-    """Word -> row of a ragged table of subword ids; new words wait until `fill` tokenizes them."""
-
-    def __init__(self, tokenizer: Tokenizer, unknown_id: int, max_subwords: int) -> None:
-        super().__init__()
-        self._tokenizer = tokenizer
-        self._unknown_id = unknown_id
-        self._max_subwords = max_subwords
-        self._waiting: list[str] = []
-        self._begin = np.zeros(1, np.int32)
-        self._ids = np.zeros(0, np.int32)
-        self._used = np.zeros(0, np.int32)  # when each word was last asked for
-        self._now = 0
-
-    def __missing__(self, word: str) -> int:
-        row = self[word] = len(self)
-        self._waiting.append(word)
-        return row
-
-    def shrink(self, most: int) -> bool:
-        """Where there are more than `most` words, keeps half as many, those used last."""
-        if len(self) <= most:
-            return False
-        self.fill()  # nothing waits, unless an error came between
-        kept = np.sort(np.argsort(-self._used, kind="stable")[: most // 2])
-        self._ids, self._begin = self._table(kept)
-        self._used = self._used[kept]
-        words = list(self)
-        self.clear()
-        self.update({words[row]: number for number, row in enumerate(kept.tolist())})
-        return True
-
-    def fill(self) -> None:
-        """Tokenizes the words that wait, each alone, as training on given words does."""
-        if not self._waiting:
-            return
-        words = [[_SURROGATE.sub("\ufffd", word)] for word in self._waiting]
-        encodings = self._tokenizer.encode_batch_fast(
-            words, is_pretokenized=True, add_special_tokens=False
-        )
-        # A word without a subword gets UNK, so that no neighbour takes its place.
-        rows = [encoding.ids[: self._max_subwords] or [self._unknown_id] for encoding in encodings]
-        lengths = np.fromiter(map(len, rows), np.int32, len(rows))
-        self._begin = np.append(self._begin, self._begin[-1] + np.cumsum(lengths)).astype(np.int32)
-        self._ids = np.append(self._ids, np.concatenate(rows)).astype(np.int32)
-        self._used = np.append(self._used, np.zeros(len(rows), np.int32))
-        self._waiting.clear()
-
-    def subwords(self, rows: NDArray[np.integer]) -> tuple[Ints, Ints]:
-        """The subwords of the words in `rows`: flat ids, and where each word's begin."""
-        self._now += 1
-        self._used[rows] = self._now
-        return self._table(rows)
-
-    def _table(self, rows: NDArray[np.integer]) -> tuple[Ints, Ints]:
-        first = self._begin[rows]
-        lengths = self._begin[rows + 1] - first
-        return self._ids[ragged_range(first, lengths)], offsets(lengths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,51 +117,6 @@ class Encoder:
                 self._character_rows[code] = self._cache[chr(code)]
             rows = self._character_rows[codes]
         return rows.astype(np.int64)
-
-
-def cut_windows(doc_words: Ints, word_subwords: Ints, room: int, overlap: int) -> Ints:
-    """Cuts documents into windows of at most `room` subwords, at word boundaries.
-
-    Neighbouring windows share at least `overlap` subwords where words allow it; a shared word is
-    labelled by the window in which it has more context.
-
-    Returns (windows, 4): first word, end word, first and end of the words the window labels.
-    """
-    first, end = doc_words[:-1], doc_words[1:]
-    subwords = word_subwords[end] - word_subwords[first]
-    windows = np.stack([first, end, first, end], axis=1)
-    long = np.flatnonzero(subwords > room)
-    if not len(long):
-        return windows[subwords > 0]
-    pieces = [
-        _windows_of_document(int(first[doc]), int(end[doc]), word_subwords, room, overlap)
-        for doc in long
-    ]
-    short = windows[(subwords > 0) & (subwords <= room)]
-    every = np.concatenate([short, *pieces])
-    return every[np.argsort(every[:, 2], kind="stable")]
-
-
-def _windows_of_document(first: int, end: int, begin: Ints, room: int, overlap: int) -> Ints:
-    bounds = []
-    start = first
-    while True:
-        stop = int(np.searchsorted(begin, begin[start] + room, side="right")) - 1
-        bounds.append((start, min(stop, end)))
-        if stop >= end:
-            break
-        shared = int(np.searchsorted(begin, begin[stop] - overlap, side="right")) - 1
-        shared = max(shared, start)
-        # Where the next word is so long that sharing would leave it out again, nothing is shared.
-        start = shared if begin[stop + 1] - begin[shared] <= room else stop
-    words = np.array(bounds, np.int32)
-    # Between two windows the labelling changes in the middle of what they share.
-    middle = (begin[words[1:, 0]] + begin[words[:-1, 1]]) // 2
-    change = np.searchsorted(begin, middle).astype(np.int32)
-    change = np.clip(change, words[1:, 0], words[:-1, 1])
-    keep_first = np.append(np.int32(first), change)
-    keep_end = np.append(change, np.int32(end))
-    return np.column_stack([words, keep_first, keep_end]).astype(np.int32)
 
 
 def _special_tokens(tokenizer: Tokenizer, pad_id: int) -> SpecialTokens:

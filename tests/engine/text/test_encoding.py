@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from nerx.engine.text import encoding
-from nerx.engine.text.encoding import Encoder, cut_windows
+from nerx.engine.text.encoding import Encoder
 from nerx.engine.types import EncodedBlock, Record
 
 from ..tokenizers_for_tests import KINDS, wordpiece
@@ -95,37 +95,6 @@ def test_a_full_cache_starts_anew_without_changing_results(monkeypatch: pytest.M
         if unit == "words":
             for whole, ids in zip(fresh, expected, strict=True):
                 np.testing.assert_array_equal(whole.subword_ids, ids)
-
-
-lengths_of_words = st.lists(st.lists(st.integers(1, 9), max_size=30), min_size=1, max_size=4)
-
-
-@given(lengths=lengths_of_words, overlap=st.integers(0, 5))
-def test_windows_fit_and_every_word_is_labelled_once(
-    lengths: list[list[int]], overlap: int
-) -> None:
-    room = 10
-    begin = np.cumsum([0, *(n for doc in lengths for n in doc)]).astype(np.int32)
-    doc_words = np.cumsum([0, *map(len, lengths)]).astype(np.int32)
-    windows = cut_windows(doc_words, begin, room, overlap)
-    first, end, keep_first, keep_end = windows.T
-    assert (begin[end] - begin[first] <= room).all()
-    assert ((first <= keep_first) & (keep_end <= end)).all()
-    labelled = [word for a, b in zip(keep_first, keep_end, strict=True) for word in range(a, b)]
-    assert labelled == list(range(doc_words[-1]))
-    starts_of_documents = np.searchsorted(doc_words, first, side="right")
-    assert (starts_of_documents == np.searchsorted(doc_words, end - 1, side="right")).all()
-    fits = np.diff(begin[doc_words])
-    assert len(windows) >= np.sum(fits > 0)
-    if (fits <= room).all():
-        assert len(windows) == np.sum(fits > 0)
-
-
-def test_neighbouring_windows_share_what_was_asked() -> None:
-    begin = np.arange(101, dtype=np.int32)  # a hundred words of one subword
-    windows = cut_windows(np.array([0, 100], np.int32), begin, 40, 10)
-    assert windows[:, :2].tolist() == [[0, 40], [30, 70], [60, 100]]
-    assert windows[:, 2:].tolist() == [[0, 35], [35, 65], [65, 100]]
 
 
 def test_a_word_longer_than_a_window_is_cut_to_it() -> None:
