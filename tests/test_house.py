@@ -143,7 +143,9 @@ def test_modules_stay_readable(path):
 
 def texts() -> Iterator[Path]:
     """The files that people read or run; models, data and results are left out."""
-    yield from (path for path in ROOT.iterdir() if path.is_file() and path.suffix != ".lock")
+    # .git is a file in a linked worktree
+    kept = (path for path in ROOT.iterdir() if path.suffix != ".lock" and path.name != ".git")
+    yield from filter(Path.is_file, kept)
     for folder in (*FOLDERS, "docs", "examples", "tests", ".ci"):
         for path in (ROOT / folder).rglob("*"):
             readable = path.suffix in {".py", ".md", ".sh", ".toml", ""} and path.is_file()
