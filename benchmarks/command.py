@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
+from tokenizers import Tokenizer
 
 from ..engine.backends.select import BACKENDS
 from ..engine.bundle import Bundle
 from ..engine.commands.models import in_precisions, load_bundle
 from ..engine.errors import BundleError, ConfigError, NerxError
 from ..engine.model import open_encoder
+from ..export.sample import builtin_sample, read_sample
 from .limit import read_products
 from .measure import Measurement, measure
 from .plot import plot
 from .regression import compare_results
 from .report import fp16_note, report, report_changes, report_scaling
 from .rows import collect, read_results
-from .sample import builtin_sample, read_sample, subword_lengths
 from .scaling import scale
 from .systems import PEERS, limits, own_systems, peer_systems
 
@@ -74,7 +76,8 @@ def command(
     old = read_results(against) if against else None
     bundles, absent = _bundles(models, precision)
     unit = bundles[0].unit
-    sample = read_sample(corpus, unit) if corpus else builtin_sample(unit)
+    tokenizer = Tokenizer.from_file(str(bundles[0].tokenizer_path()))
+    sample = read_sample(corpus, unit) if corpus else builtin_sample(tokenizer, unit)
     own = own_systems(bundles, sample.joint, backend, precision or "auto", batch_tokens or 0)
     weights = checkpoint or _weights(bundles)
     others, absent_peers = peer_systems(_peer_names(peers), weights, unit, sample.joint)
@@ -147,8 +150,10 @@ def _weights(bundles: Sequence[Bundle]) -> str:
 def _lengths(bundle: Bundle, measured: Measurement) -> list[int]:
     """Subwords of the documents, special tokens included."""
     encoder = open_encoder(bundle, 0)
+    encoded = encoder.encode(measured.sample.records())
     around = len(encoder.special.before) + len(encoder.special.after)
-    return [length + around for length in subword_lengths(measured.sample, encoder)]
+    lengths: list[int] = (np.diff(encoded.word_subwords[encoded.doc_words]) + around).tolist()
+    return lengths
 
 
 def _progress() -> Callable[[str], None]:

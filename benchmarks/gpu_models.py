@@ -22,7 +22,7 @@ from ..engine.model import open_encoder
 from ..engine.types import Batch, Record
 
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLES = ROOT / "engine" / "bench" / "samples"
+SAMPLES = ROOT / "export" / "samples"
 
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 _BASE = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}

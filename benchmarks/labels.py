@@ -17,7 +17,7 @@ from ..engine.labels.schemes import Scheme
 from ..engine.labels.scoring import score
 from ..engine.run.evaluation import gold_labels
 from ..engine.types import Ints
-from .sample import Sample
+from ..export.sample import Sample
 
 Span = tuple[int, int, str]  # first character, character after the last, type ("" for a word)
 Tags = list[list[str]]  # a tag for each word of each document

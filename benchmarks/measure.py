@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..export.sample import Sample
 from .labels import Tags, tags_of_spans
 from .process import SystemFailedError, SystemProcess
-from .sample import Sample
 from .systems import System
 
 ROUNDS, MIN_ROUNDS = 5, 3

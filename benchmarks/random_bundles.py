@@ -34,7 +34,7 @@ from ..export.sample import read_sample
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("NERX_SHARED", ROOT.parent / "shared"), "data")
-TEXT = ROOT / "engine" / "bench" / "samples" / "war_and_peace.txt"
+TEXT = ROOT / "export" / "samples" / "war_and_peace.txt"
 LABELS = ("O", *(f"{role}-{kind}" for kind in ("PER", "ORG", "LOC", "MISC") for role in "BI"))
 BASE = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
 CALIBRATION = {"documents": 100, "tokens": 500}

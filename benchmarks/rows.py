@@ -14,10 +14,10 @@ import numpy as np
 from ..engine.backends.cores import processor_name, usable_cores
 from ..engine.bundle import Bundle
 from ..engine.errors import InputError
+from ..export.sample import Sample
 from .labels import compare, f1
 from .limit import Products
 from .measure import Measurement, Result
-from .sample import Sample
 from .systems import limit_kind
 
 SCHEMA = 1

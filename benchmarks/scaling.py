@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import cycle, islice
 from typing import Any
 
+from ..export.sample import Sample
 from .process import SystemProcess
-from .sample import Sample
 from .systems import System
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)

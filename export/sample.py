@@ -1,8 +1,9 @@
-"""Text for calibration and for the parity gate: words, and gold tags where a file has them."""
+"""Text to calibrate, compare and measure on: words, and gold tags where a file has them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.resources import files
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -13,10 +14,12 @@ from ..engine.formats.jsonl import JsonlReader
 from ..engine.formats.registry import find_format
 from ..engine.formats.text import TextReader
 from ..engine.run.gold import read_gold
-from ..engine.text.words import code_points, cut_words
+from ..engine.text.words import characters, code_points, cut_words
 from ..engine.types import Ints, Record
 
 _BLOCK_BYTES = 1 << 20
+_LOOKED_AT = 100  # records, to tell gold data from plain text
+_SAMPLES = Path(__file__).parent / "samples"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,20 @@ class Sample:
     words: list[list[str]]
     tags: list[list[str]] | None
     file: str
+    unit: str = "words"
+
+    @property
+    def name(self) -> str:
+        return Path(self.file).name
+
+    @property
+    def joint(self) -> str:
+        """What stands between two words of a document's text."""
+        return "" if self.unit == "characters" else " "
+
+    @property
+    def word_count(self) -> int:
+        return sum(map(len, self.words))
 
     def records(self) -> list[Record]:
         """The documents as the engine takes them."""
@@ -33,13 +50,19 @@ class Sample:
 
     def head(self, documents: int) -> "Sample":
         """Documents spread evenly over the sample, at most so many."""
-        step = -(-len(self.words) // documents)
-        tags = None if self.tags is None else self.tags[::step]
-        return Sample(self.words[::step], tags, self.file)
+        count = min(documents, len(self.words))
+        places = [number * len(self.words) // count for number in range(count)]
+        tags = None if self.tags is None else [self.tags[place] for place in places]
+        return replace(self, words=[self.words[place] for place in places], tags=tags)
+
+    def without_tags(self) -> "Sample":
+        """The documents alone."""
+        return replace(self, tags=None)
 
     def halves(self) -> tuple["Sample", "Sample"]:
         """Every second document, and the others; without tags."""
-        return (Sample(self.words[::2], None, self.file), Sample(self.words[1::2], None, self.file))
+        plain = self.without_tags()
+        return replace(plain, words=self.words[::2]), replace(plain, words=self.words[1::2])
 
     def gold(self, labels: Sequence[str]) -> Ints:
         """The gold tags as label ids: (words,).
@@ -60,7 +83,7 @@ class Sample:
 
 
 def read_sample(path: str, unit: str) -> Sample:
-    """Reads CoNLL, JSONL (tokens and tags, or text), or plain text.
+    """Reads CoNLL, JSONL (tokens, with or without tags, or text), or plain text.
 
     For models whose unit is "characters", plain text is a gold segmentation if it has spaces.
 
@@ -68,61 +91,51 @@ def read_sample(path: str, unit: str) -> Sample:
         InputError: the file cannot be read, or has no words.
     """
     kind = find_format(path)
-    sample = _gold(path, kind) if kind == "conll" else _plain(path, kind, unit)
-    if kind == "jsonl" and _has_tags(path):
-        sample = _gold(path, kind)
-    if kind == "text" and unit == "characters" and _has_spaces(path):
-        sample = _gold(path, kind)
+    if kind == "conll" or _is_gold(path, kind, unit):
+        pairs = list(read_gold(path, kind))
+        sample = Sample([words for words, _ in pairs], [tags for _, tags in pairs], path, unit)
+    else:
+        rows = [record.tokens or _words(record.text or "", unit) for record in _records(path, kind)]
+        sample = Sample([row for row in rows if row], None, path, unit)
     if not sample.words:
         raise InputError(f"{path} holds no text; expected sentences of the model's language")
     return sample
 
 
 def builtin_sample(tokenizer: Tokenizer, unit: str) -> Sample:
-    """Text that comes with nerx: Chinese where the tokenizer knows it better than English."""
+    """Text that comes with nerx: Chinese where the tokenizer knows it better than English.
+
+    Chinese has its gold segmentation where the unit is "characters".
+    """
     vocabulary = [piece.strip("▁#Ġ") for piece in tokenizer.get_vocab()]
     han = sum("一" <= piece[:1] <= "鿿" for piece in vocabulary)
     latin = sum(piece.isascii() and piece.isalpha() for piece in vocabulary)
     name = "gsd_dev.txt" if unit == "characters" or han > latin else "war_and_peace.txt"
-    text = (files("nerx.benchmarks") / "samples" / name).read_text(encoding="utf-8")
-    if name == "gsd_dev.txt":
-        text = text.replace(" ", "")  # its spaces part words
-    rows = [_words(line, unit) for line in text.splitlines()]
-    return Sample([row for row in rows if row], None, "the text that comes with nerx")
+    return read_sample(str(_SAMPLES / name), unit)
 
 
-def _gold(path: str, kind: str) -> Sample:
-    sentences = list(read_gold(path, kind))
-    return Sample([words for words, _ in sentences], [tags for _, tags in sentences], path)
-
-
-def _plain(path: str, kind: str, unit: str) -> Sample:
+def _records(path: str, kind: str) -> Iterator[Record]:
+    """The records of a text or JSONL file."""
     reader = JsonlReader() if kind == "jsonl" else TextReader()
-    blocks = read_blocks(path, reader, _BLOCK_BYTES)
-    records = [record for block in blocks for record in reader.parse(block)]
-    if bad := next((record for record in records if record.error), None):
-        raise InputError(f"{path}:{bad.line}: {bad.error}")
-    rows = [record.tokens or _words(record.text or "", unit) for record in records]
-    return Sample([row for row in rows if row], None, path)
+    for block in read_blocks(path, reader, _BLOCK_BYTES):
+        for record in reader.parse(block):
+            if record.error:
+                raise InputError(f"{path}:{record.line}: {record.error}")
+            yield record
+
+
+def _is_gold(path: str, kind: str, unit: str) -> bool:
+    """Whether the first records have tags, or most of them words that are parted by spaces."""
+    first = list(islice(_records(path, kind), _LOOKED_AT))
+    if kind == "jsonl":
+        return any(record.tokens and b'"tags"' in record.raw for record in first)
+    spaced = sum(" " in (record.text or "").strip() for record in first)
+    return unit == "characters" and 2 * spaced >= max(1, len(first))
 
 
 def _words(text: str, unit: str) -> list[str]:
+    codes = code_points(text)
     if unit == "characters":
-        return list("".join(text.split()))
-    first, end = cut_words(text, code_points(text))
+        return [text[place] for place in characters(codes).tolist()]
+    first, end = cut_words(text, codes)
     return [text[a:b] for a, b in zip(first.tolist(), end.tolist(), strict=True)]
-
-
-def _has_tags(path: str) -> bool:
-    try:
-        next(read_gold(path, "jsonl"))
-    except (InputError, StopIteration):
-        return False
-    return True
-
-
-def _has_spaces(path: str) -> bool:
-    """Whether at least half of the lines are words joined by spaces, as in segmented text."""
-    with open(path, encoding="utf-8", errors="replace") as file:
-        lines = [line.strip() for _, line in zip(range(100), file, strict=False)]
-    return 2 * sum(" " in line for line in lines) >= max(1, len(lines))

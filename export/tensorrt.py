@@ -116,7 +116,8 @@ def engine_sample(bundle: Bundle, text: str | None) -> Sample:
     """A file's documents, or those of the text that comes with nerx."""
     if text is not None:
         return read_sample(text, bundle.unit)
-    return builtin_sample(Tokenizer.from_file(str(bundle.tokenizer_path())), bundle.unit)
+    tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path()))
+    return builtin_sample(tokenizer, bundle.unit).without_tags()
 
 
 def why_not_here(stored: StoredEngine) -> str:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from nerx.benchmarks.labels import compare, f1, tags_of_spans, word_begins
 from nerx.benchmarks.peers.pipelines import words_of_groups
-from nerx.benchmarks.sample import Sample
+from nerx.export.sample import Sample
 
 WORDS = ["Angela", "Merkel", "visited", "Paris", "."]
 TAGS = ["B-PER", "I-PER", "O", "B-LOC", "O"]
-SAMPLE = Sample("s", [WORDS, WORDS], [TAGS, TAGS], " ")
+SAMPLE = Sample([WORDS, WORDS], [TAGS, TAGS], "s")
 
 
 def test_spans_of_characters_become_tags_of_words():
@@ -65,10 +65,10 @@ def test_f1_counts_spans_as_seqeval_does():
 
     own = [[*TAGS[:3], "B-ORG", "O"], ["B-PER", "O", "O", "B-LOC", "O"]]
     assert f1(own, SAMPLE) == pytest.approx(f1_score(SAMPLE.tags, own))
-    assert f1(own, Sample("s", SAMPLE.words, None, " ")) is None
+    assert f1(own, Sample(SAMPLE.words, None, "s")) is None
 
 
 def test_f1_of_segmentation():
-    gold = Sample("s", [list("我爱北京")], [["B", "B", "B", "I"]], "")
+    gold = Sample([list("我爱北京")], [["B", "B", "B", "I"]], "s", "characters")
     assert f1([["B", "B", "B", "I"]], gold) == 1.0
     assert f1([["B", "B", "B", "B"]], gold) == pytest.approx(4 / 7)

@@ -8,12 +8,12 @@ from nerx.benchmarks.measure import measure
 from nerx.benchmarks.regression import compare_results
 from nerx.benchmarks.report import measured, report
 from nerx.benchmarks.rows import collect
-from nerx.benchmarks.sample import Sample
 from nerx.benchmarks.systems import own_systems
 from nerx.engine.bundle import Bundle
+from nerx.export.sample import Sample
 
 WORDS = [["Paris", "is", "in", "Berlin", str(number)] for number in range(60)]
-SAMPLE = Sample("made", WORDS, None, " ")
+SAMPLE = Sample(WORDS, None, "made")
 
 
 def own(tiny):

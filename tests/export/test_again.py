@@ -10,8 +10,8 @@ from click.testing import CliRunner
 pytest.importorskip("nncf")
 
 from nerx.benchmarks import measure
+from nerx.benchmarks.command import command as bench
 from nerx.engine.bundle import Bundle
-from nerx.engine.commands.bench import command as bench
 from nerx.engine.commands.export import command as export
 from nerx.engine.commands.models import in_precisions
 from nerx.engine.tagger import Tagger
