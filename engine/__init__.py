@@ -8,12 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .arrow import BatchTagger
     from .config import LabelConfig
     from .errors import BackendError, BundleError, ConfigError, InputError, NerxError
     from .tagger import Tagger
 
 __all__ = [
     "BackendError",
+    "BatchTagger",
     "BundleError",
     "ConfigError",
     "InputError",
@@ -22,7 +24,7 @@ __all__ = [
     "Tagger",
 ]
 
-_HOMES = {"Tagger": "tagger", "LabelConfig": "config"}
+_HOMES = {"Tagger": "tagger", "BatchTagger": "arrow", "LabelConfig": "config"}
 
 
 def __getattr__(name: str) -> Any:

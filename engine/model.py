@@ -33,6 +33,7 @@ class Model(AbstractContextManager["Model"]):
         backend: str = "auto",
         precision: str = "auto",
         device: str = "auto",
+        threads: int | None = None,
         config: LabelConfig | None = None,
     ) -> None:
         self.bundle = bundle
@@ -40,7 +41,7 @@ class Model(AbstractContextManager["Model"]):
         self.encoder = open_encoder(bundle, self.config.overlap)
         self.scheme = Scheme.from_labels(bundle.labels, bundle.scheme)
         self.config.check_scheme(self.scheme)
-        self.backend = open_backend(bundle, backend, precision, device)
+        self.backend = open_backend(bundle, backend, precision, device, threads)
         self.labeller = Labeller(self.backend, self.encoder.special, self.scheme, self.config)
 
     def __exit__(self, *_: Any) -> None:

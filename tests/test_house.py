@@ -24,7 +24,15 @@ MAY_IMPORT = {
     "finetune": {"finetune", "engine", "kernels"},
     "benchmarks": {"benchmarks", "finetune", "export", "engine", "kernels"},
 }
-HEAVY = ("torch", "transformers", "onnx", "onnxruntime", "openvino", "tensorrt", "seqeval")
+HEAVY = (
+    *("torch", "transformers", "onnx", "onnxruntime", "openvino", "tensorrt", "seqeval"),
+    *("pyarrow", "ray", "pyspark"),
+)
+# Modules of the engine that are loaded only by who has installed an extra.
+EXTRAS = {
+    "engine/arrow.py": {"pyarrow"},
+    "engine/formats/arrow.py": {"pyarrow"},
+}
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
 CONTEXT = click.Context(cli)
@@ -122,7 +130,8 @@ def test_what_engine_imports_is_in_the_base_install():
         if path.relative_to(ROOT).parts[0] != "engine" or "backends" in path.parts:
             continue
         tops = {name.split(".")[0] for name in imports(path, inside_functions=False)}
-        assert tops <= {*required, "nerx", *sys.stdlib_module_names}, name_of(path)
+        known = {*required, *EXTRAS.get(name_of(path), ()), "nerx", *sys.stdlib_module_names}
+        assert tops <= known, name_of(path)
 
 
 @pytest.mark.parametrize("words", [["-c", "import nerx.engine"], [*NERX, "--help"]])

@@ -39,7 +39,11 @@ def gpu_backends() -> tuple[str, ...]:
 
 
 def open_backend(
-    bundle: Bundle, backend: str = "auto", precision: str = "auto", device: str = "auto"
+    bundle: Bundle,
+    backend: str = "auto",
+    precision: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
 ) -> Backend:
     """Loads a bundle's model into a runtime.
 
@@ -47,6 +51,7 @@ def open_backend(
         `RUNTIMES` that is installed and has an artifact
     precision: "int8", "fp32" or "fp16", or "auto" for the fastest there is
     device: "cpu", "cuda", "cuda:0", or "auto" for what the backend is made for
+    threads: cores that a runtime of `RUNTIMES` computes on, None for all that there are
 
     Raises:
         BackendError: the runtime is unknown, not installed, or cannot load the model.
@@ -73,10 +78,13 @@ def open_backend(
         if backend == "openvino":
             from .cpu.openvino import OpenVinoBackend
 
-            return OpenVinoBackend(path, artifact.precision, sha256=artifact.files[artifact.file])
+            sha256 = artifact.files[artifact.file]
+            return OpenVinoBackend(path, artifact.precision, sha256=sha256, threads=threads)
         from .cpu.onnxruntime import OnnxRuntimeBackend
 
-        return OnnxRuntimeBackend(path, artifact.precision, device if on_gpu else "cpu")
+        return OnnxRuntimeBackend(
+            path, artifact.precision, device if on_gpu else "cpu", threads=threads
+        )
     except ImportError as error:
         raise BackendError(
             f"backend {backend} is installed but does not load ({error}): "

@@ -24,17 +24,20 @@ class OnnxRuntimeBackend:
     device = "cpu"
     batch_tokens = 1000  # 500 to 2000 are within a few percent (docs/export.md)
 
-    def __init__(self, path: Path, precision: str, device: str = "cpu") -> None:
+    def __init__(
+        self, path: Path, precision: str, device: str = "cpu", *, threads: int | None = None
+    ) -> None:
         """Loads an .onnx file.
 
         device: "cpu", "cuda" or "cuda:0"; where CUDA does not start, a warning says so and the CPU
             labels instead
+        threads: batches that a CPU runs at once, a core each; None for all cores
 
         Raises:
             BackendError: ONNX Runtime cannot load it, or was built without CUDA.
         """
         self.precision = precision
-        self.streams = usable_cores()
+        self.streams = threads or usable_cores()
         providers = _providers(device)
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1

@@ -22,17 +22,20 @@ class OpenVinoBackend:
     device = "cpu"
     batch_tokens = 1000  # 500 to 2000 are within a few percent (docs/export.md)
 
-    def __init__(self, path: Path, precision: str, *, sha256: str) -> None:
+    def __init__(
+        self, path: Path, precision: str, *, sha256: str, threads: int | None = None
+    ) -> None:
         """Loads and compiles a model.
 
         path: an .onnx file, or an .xml file with its .bin beside it
         sha256: of the file, to find what was compiled before
+        threads: cores to compute on, None for all
 
         Raises:
             BackendError: OpenVINO cannot load it.
         """
         self.precision = precision
-        self.streams = usable_cores()
+        self.streams = threads or usable_cores()
         try:
             self._model = _compile(path, self.streams, sha256)
         except RuntimeError as error:

@@ -1,0 +1,151 @@
+"""Arrow in, Arrow out: the one function that Ray, Spark, Daft, Polars and the like call."""
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from .bundle import Bundle
+from .config import LabelConfig
+from .errors import BundleError, InputError
+from .formats.arrow import (
+    added_fields,
+    cut_rows,
+    found_columns,
+    holds_words,
+    plain_column,
+    read_column,
+)
+from .labels.schemes import Scheme
+from .model import Model
+from .run.stream import default_block_bytes
+from .types import Record
+
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
+
+_loading = threading.Lock()
+_loaded: dict[tuple[Any, ...], Model] = {}  # the models of this process, which all taggers share
+
+
+class BatchTagger:
+    """Labels a column of a table; `BatchTagger("en")(table)` is the table with one column more.
+
+    It can be pickled and called from many threads; a process loads a model once, at the first call.
+
+    model: a built-in name ("en", "zh"), or a bundle's folder, which every machine must see
+    column: texts, or lists of given words
+    output: name of the column that is added  [`entities`; for word segmentation `words`]
+    backend, precision, device, config: as for `Tagger`
+    threads: cores to compute on, None for all that the process may use
+
+    Raises:
+        BundleError: there is no such model.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "en",
+        *,
+        column: str = "text",
+        output: str | None = None,
+        backend: str = "auto",
+        precision: str = "auto",
+        device: str = "auto",
+        threads: int | None = None,
+        config: LabelConfig | None = None,
+    ) -> None:
+        self.column = column
+        self.output = output
+        self._options = (str(model), backend, precision, device, threads, config or LabelConfig())
+        bundle = Bundle.load(model)
+        self._digest = bundle.digest
+        self._scheme = Scheme.from_labels(bundle.labels, bundle.scheme)
+        self._options[-1].check_scheme(self._scheme)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The same before and after the first call: `datasets` knows a function by its pickle."""
+        return {**vars(self), "_scheme": replace(self._scheme)}
+
+    def schema(self, schema: pa.Schema) -> pa.Schema:
+        """What comes out of a table of that schema.
+
+        Raises:
+            InputError: it has no such column, or one of another type.
+        """
+        for field in added_fields(self._scheme, holds_words(schema, self.column), self.output):
+            at = schema.get_field_index(field.name)
+            schema = schema.append(field) if at < 0 else schema.set(at, field)
+        made_by = {"nerx.version": version("nerx-engine"), "nerx.model": self._digest}
+        return schema.with_metadata({**(schema.metadata or {}), **made_by})
+
+    def __call__(self, rows: Rows) -> Rows:
+        """The rows, in their order, with what was found in them; a null where the text is one.
+
+        A column that has the name of one that is added is replaced.
+
+        Raises:
+            InputError: the column is missing or of another type, or a row cannot be labelled.
+            BackendError: the model cannot be loaded as asked, or failed.
+        """
+        schema = self.schema(rows.schema)
+        words_given = holds_words(rows.schema, self.column)
+        fields = added_fields(self._scheme, words_given, self.output)
+        found = list(self._label(plain_column(rows.column(self.column)), words_given))
+        columns = {name: rows.column(name) for name in rows.schema.names}
+        for number, field in enumerate(fields):
+            parts = pa.chunked_array([block[number] for block in found], field.type)
+            columns[field.name] = parts if isinstance(rows, pa.Table) else parts.combine_chunks()
+        return type(rows).from_arrays([columns[name] for name in schema.names], schema=schema)
+
+    def _label(self, column: pa.ChunkedArray, words_given: bool) -> Iterator[list[pa.Array]]:
+        """The added columns of each block of rows."""
+        model = self._model()
+        bounds = cut_rows(column, default_block_bytes(model.backend.device))
+
+        def records() -> Iterator[list[Record]]:
+            for first, end in pairwise(bounds):
+                block = read_column(column.slice(first, end - first), first)
+                for record in block:
+                    if record.error is not None:
+                        raise InputError(f"row {record.line} of {self.column!r}: {record.error}")
+                yield block
+
+        for labelled in model.label(records()):
+            yield found_columns(labelled, words_given)
+
+    def _model(self) -> Model:
+        """The model of this process; a process that was forked loads its own."""
+        key = (os.getpid(), self._digest, *self._options)
+        with _loading:
+            if key not in _loaded:
+                model, backend, precision, device, threads, config = self._options
+                bundle = Bundle.load(model)
+                if bundle.digest != self._digest:
+                    raise BundleError(
+                        f"{bundle.folder} is not the model that the job was started with; install"
+                        " the same one on every machine"
+                    )
+                _loaded[key] = Model(
+                    bundle,
+                    backend=backend,
+                    precision=precision,
+                    device=device,
+                    threads=threads,
+                    config=config,
+                )
+            return _loaded[key]
+
+
+def _forget() -> None:
+    """A lock that another thread held when the process was forked would never be free again."""
+    global _loading
+    _loading = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)
