@@ -5,7 +5,7 @@ from typing import Any
 
 from ..engine.backends.torch.weights import load_weights
 from ..engine.bundle import Bundle
-from ..kernels.encoder import EncoderConfig
+from ..kernels.encoder import NAMES, EncoderConfig
 
 _SPECIALS = {
     "pad_token": ("[PAD]", "<pad>"),
@@ -49,11 +49,11 @@ def _classifier(bundle: Bundle, config: EncoderConfig, weights: dict[str, Any]) 
         return next(tuple(value.shape) for name, value in weights.items() if name.endswith(end))
 
     vocabulary, embedding = shape("word_embeddings.weight")
-    up = "ffn.weight" if config.architecture == "albert" else "intermediate.dense.weight"
-    inner, width = shape(up)
-    options = {"num_hidden_groups": config.groups} if config.architecture == "albert" else {}
+    names = NAMES[config.architecture]
+    inner, width = shape(f"{names.up}.weight")
+    options = {"embedding_size": embedding} if names.projection else {}
     if config.architecture == "albert":
-        options["embedding_size"] = embedding
+        options["num_hidden_groups"] = config.groups
     return AutoModelForTokenClassification.from_config(
         AutoConfig.for_model(
             config.architecture,

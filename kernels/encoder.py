@@ -1,17 +1,18 @@
-"""BERT and ALBERT over packed sequences: no padding, every row of every matrix product is real.
+"""BERT and its kin over packed sequences: no padding, every row of every matrix product is real.
 
 A layer, for the hidden states h of all sequences of a batch, one after the other:
 
     a = residual_norm(attention(h @ QKV + b) @ O, bias, h)
     h = residual_norm(bias_gelu(a @ U, bias) @ D, bias, a)
 
-ALBERT differs in two places only: its embeddings are narrower and projected to the width of the
-layers, and the layers of a group are one.
+Architectures differ in the names of their weights, and in three places only: the embeddings of
+ALBERT and ELECTRA may be narrower, and are projected to the width of the layers; ALBERT's layers of
+a group are one; RoBERTa's positions do not begin in the first row of their table.
 Source: Devlin et al., BERT, arXiv 1810.04805; Lan et al., ALBERT, arXiv 1909.11942.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -30,15 +31,73 @@ _TANH = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """How Hugging Face calls the weights of an architecture."""
+
+    root: str
+    layer: str = "encoder.layer.{}"
+    qkv: tuple[str, str, str] = (
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+    )
+    out: str = "attention.output.dense"
+    out_norm: str = "attention.output.LayerNorm"
+    up: str = "intermediate.dense"
+    down: str = "output.dense"
+    down_norm: str = "output.LayerNorm"
+    projection: str | None = None  # from the width of the embeddings to that of the layers
+    token_types: bool = True  # whether there are embeddings of them; type 0 is all that is used
+
+
+_BERT = Names(root="bert")
+NAMES = {
+    "bert": _BERT,
+    "roberta": replace(_BERT, root="roberta"),
+    "electra": replace(_BERT, root="electra", projection="embeddings_project"),
+    "albert": Names(
+        root="albert",
+        layer="encoder.albert_layer_groups.{}.albert_layers.0",
+        qkv=("attention.query", "attention.key", "attention.value"),
+        out="attention.dense",
+        out_norm="attention.LayerNorm",
+        up="ffn",
+        down="ffn_output",
+        down_norm="full_layer_layer_norm",
+        projection="encoder.embedding_hidden_mapping_in",
+    ),
+    "distilbert": Names(
+        root="distilbert",
+        layer="transformer.layer.{}",
+        qkv=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
+        out="attention.out_lin",
+        out_norm="sa_layer_norm",
+        up="ffn.lin1",
+        down="ffn.lin2",
+        down_norm="output_layer_norm",
+        token_types=False,
+    ),
+}
+MODEL_TYPES = {name: name for name in NAMES} | {"xlm-roberta": "roberta", "camembert": "roberta"}
+_DISTILBERT = {  # how its configuration calls what others call so
+    "num_hidden_layers": "n_layers",
+    "num_attention_heads": "n_heads",
+    "hidden_act": "activation",
+}
+_DISTILBERT_EPS = 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderConfig:
     """What the weights do not tell about a model."""
 
-    architecture: str  # "bert" or "albert"
+    architecture: str  # one of `NAMES`
     layers: int
     heads: int
     eps: float  # of every layer norm
     tanh: bool  # GELU by tanh, not by erf
     groups: int = 1  # of layers with weights of their own, in ALBERT
+    first_place: int = 0  # row of the position table for the first subword of a sequence
 
     @classmethod
     def from_hugging_face(cls, config: Mapping[str, Any]) -> Self:
@@ -47,9 +106,14 @@ class EncoderConfig:
         Raises:
             ValueError: the model is none that this encoder computes.
         """
-        kind, act = config.get("model_type"), config.get("hidden_act")
-        if kind not in ("bert", "albert"):
-            raise ValueError(f"model_type is {kind!r}; expected 'bert' or 'albert'")
+        kind = config.get("model_type")
+        if kind not in MODEL_TYPES:
+            raise ValueError(f"model_type is {kind!r}; expected {', '.join(sorted(MODEL_TYPES))}")
+        architecture = MODEL_TYPES[kind]
+        if architecture == "distilbert":
+            config = dict(config) | {name: config[own] for name, own in _DISTILBERT.items()}
+            config |= {"layer_norm_eps": _DISTILBERT_EPS}
+        act = config.get("hidden_act")
         if act not in (*_ERF, *_TANH):
             raise ValueError(f"hidden_act is {act!r}; expected {', '.join((*_ERF, *_TANH))}")
         if config.get("position_embedding_type", "absolute") != "absolute":
@@ -57,12 +121,13 @@ class EncoderConfig:
         if config.get("inner_group_num", 1) != 1 or config.get("is_decoder"):
             raise ValueError("the model is a decoder or has inner groups; expected a plain encoder")
         return cls(
-            architecture=kind,
+            architecture=architecture,
             layers=int(config["num_hidden_layers"]),
             heads=int(config["num_attention_heads"]),
             eps=float(config["layer_norm_eps"]),
             tanh=act in _TANH,
             groups=int(config.get("num_hidden_groups", 1)),
+            first_place=int(config["pad_token_id"]) + 1 if architecture == "roberta" else 0,
         )
 
 
@@ -99,26 +164,25 @@ class PackedEncoder:
         self.device = torch.device(device)
         self.dtype = dtype
         self._weights = weights
-        root = config.architecture
-        words, kinds, places = (
-            self._find(f"{root}.embeddings.{name}_embeddings.weight")
-            for name in ("word", "token_type", "position")
-        )
-        self.words = self._place(words)
-        self.places = self._place(places.float() + kinds[0].float())
-        self.norm = self._affine(f"{root}.embeddings.LayerNorm")
-        self.projection = None
-        if root == "albert":
-            self.projection = self._affine("albert.encoder.embedding_hidden_mapping_in")
-            stack = [self._albert_layer(group) for group in range(config.groups)]
-            owner = [number * config.groups // config.layers for number in range(config.layers)]
-            self.layers = [stack[group] for group in owner]
-        else:
-            self.layers = [self._bert_layer(number) for number in range(config.layers)]
+        self._names = names = NAMES[config.architecture]
         self.classifier = self._affine("classifier")
         self.width = self.classifier[0].shape[1]
         if self.width % config.heads:
             raise ValueError(f"{config.heads} heads do not divide the width {self.width}")
+        at = f"{names.root}.embeddings"
+        self.words = self._place(self._find(f"{at}.word_embeddings.weight"))
+        places = self._find(f"{at}.position_embeddings.weight")[config.first_place :].float()
+        if names.token_types:
+            places = places + self._find(f"{at}.token_type_embeddings.weight")[0].float()
+        self.places = self._place(places)
+        self.norm = self._affine(f"{at}.LayerNorm")
+        projection = f"{names.root}.{names.projection}"
+        narrow = f"{projection}.weight" in weights or self.words.shape[1] != self.width
+        self.projection = self._affine(projection) if narrow else None
+        # In ALBERT, neighbouring layers of a group are the same.
+        own = config.groups if config.architecture == "albert" else config.layers
+        stack = [self._layer(number) for number in range(own)]
+        self.layers = [stack[number * own // config.layers] for number in range(config.layers)]
         del self._weights
 
     def __call__(self, ids: Tensor, positions: Tensor, begin: Tensor, longest: int) -> Tensor:
@@ -141,33 +205,20 @@ class PackedEncoder:
             hidden = residual_norm(outer, layer.down[1], hidden, *layer.down_norm, eps)
         return hidden
 
-    def _bert_layer(self, number: int) -> Layer:
-        at = f"bert.encoder.layer.{number}"
-        return Layer(
-            qkv=self._qkv(f"{at}.attention.self"),
-            out=self._affine(f"{at}.attention.output.dense"),
-            out_norm=self._affine(f"{at}.attention.output.LayerNorm"),
-            up=self._affine(f"{at}.intermediate.dense"),
-            down=self._affine(f"{at}.output.dense"),
-            down_norm=self._affine(f"{at}.output.LayerNorm"),
-        )
-
-    def _albert_layer(self, group: int) -> Layer:
-        at = f"albert.encoder.albert_layer_groups.{group}.albert_layers.0"
-        return Layer(
-            qkv=self._qkv(f"{at}.attention"),
-            out=self._affine(f"{at}.attention.dense"),
-            out_norm=self._affine(f"{at}.attention.LayerNorm"),
-            up=self._affine(f"{at}.ffn"),
-            down=self._affine(f"{at}.ffn_output"),
-            down_norm=self._affine(f"{at}.full_layer_layer_norm"),
-        )
-
-    def _qkv(self, at: str) -> Affine:
-        parts = [f"{at}.{name}" for name in ("query", "key", "value")]
+    def _layer(self, number: int) -> Layer:
+        names = self._names
+        at = f"{names.root}.{names.layer.format(number)}"
+        parts = [f"{at}.{name}" for name in names.qkv]
         weight = torch.cat([self._find(f"{part}.weight") for part in parts])
         bias = torch.cat([self._find(f"{part}.bias") for part in parts])
-        return self._place(weight), self._place(bias)
+        return Layer(
+            qkv=(self._place(weight), self._place(bias)),
+            out=self._affine(f"{at}.{names.out}"),
+            out_norm=self._affine(f"{at}.{names.out_norm}"),
+            up=self._affine(f"{at}.{names.up}"),
+            down=self._affine(f"{at}.{names.down}"),
+            down_norm=self._affine(f"{at}.{names.down_norm}"),
+        )
 
     def _affine(self, at: str) -> Affine:
         return self._place(self._find(f"{at}.weight")), self._place(self._find(f"{at}.bias"))

@@ -1,12 +1,7 @@
-"""Small random token classifiers of both architectures, as transformers computes them."""
+"""Small random token classifiers of every architecture, as transformers computes them."""
 
 import torch
-from transformers import (
-    AlbertConfig,
-    AlbertForTokenClassification,
-    BertConfig,
-    BertForTokenClassification,
-)
+from transformers import AutoConfig, AutoModelForTokenClassification
 
 VOCABULARY, LONGEST = 90, 40
 SIZES = {
@@ -17,18 +12,35 @@ SIZES = {
     "max_position_embeddings": LONGEST,
     "num_labels": 5,
     "initializer_range": 0.2,  # large enough that every part shows in the outputs
+    "num_hidden_layers": 3,
+}
+OWN = {
+    "bert": {},
+    "albert": {"num_hidden_layers": 4, "num_hidden_groups": 2, "embedding_size": 16},
+    "roberta": {"pad_token_id": 1, "max_position_embeddings": LONGEST + 2, "type_vocab_size": 1},
+    "xlm-roberta": {"pad_token_id": 3, "max_position_embeddings": LONGEST + 4},
+    "camembert": {"pad_token_id": 1, "max_position_embeddings": LONGEST + 2},
+    "distilbert": {"sinusoidal_pos_embds": True},
+    "electra": {"embedding_size": 16},
+}
+ARCHITECTURES = tuple(OWN)
+_DISTILBERT = {  # how its configuration calls what others call so
+    "hidden_size": "dim",
+    "num_attention_heads": "n_heads",
+    "num_hidden_layers": "n_layers",
+    "intermediate_size": "hidden_dim",
+    "hidden_act": "activation",
 }
 
 
 def classifier(architecture: str, seed: int = 0, **options):
     """A seeded model in float32 whose biases and norms are random too."""
     torch.manual_seed(seed)
-    if architecture == "bert":
-        options = {"num_hidden_layers": 3} | options
-        model = BertForTokenClassification(BertConfig(**SIZES | options))
-    else:
-        options = {"num_hidden_layers": 4, "num_hidden_groups": 2, "embedding_size": 16} | options
-        model = AlbertForTokenClassification(AlbertConfig(**SIZES | options))
+    options = SIZES | OWN[architecture] | options
+    if architecture == "distilbert":
+        options = {_DISTILBERT.get(name, name): value for name, value in options.items()}
+    config = AutoConfig.for_model(architecture, **options)
+    model = AutoModelForTokenClassification.from_config(config)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 1:
@@ -47,9 +59,9 @@ def packed(rows: list[list[int]], device="cpu") -> tuple:
 
 
 def sequences(seed: int, *lengths: int) -> list[list[int]]:
-    """Random ids."""
+    """Random ids; the first ones, of which one stands for padding, are left out."""
     random = torch.Generator().manual_seed(seed)
-    return [torch.randint(VOCABULARY, (n,), generator=random).tolist() for n in lengths]
+    return [torch.randint(4, VOCABULARY, (n,), generator=random).tolist() for n in lengths]
 
 
 def expected_logits(model, rows: list[list[int]]) -> torch.Tensor:

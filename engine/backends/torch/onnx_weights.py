@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ....kernels.encoder import EncoderConfig
+from ....kernels.encoder import NAMES, EncoderConfig
 
 Array = NDArray[Any]
 
@@ -46,8 +46,10 @@ class OnnxWeights:
         attention = [name for name in named if name.endswith("/Softmax")]
         reshape = next((n for n in named if re.fullmatch(r".*/attention(/self)?/Reshape", n)), None)
         norm = named.get(f"/{root}/embeddings/LayerNorm/LayerNormalization")
-        if root not in ("bert", "albert") or norm is None or reshape is None:
-            raise ValueError("the graph is none of a BERT or ALBERT classifier made by nerx export")
+        if root not in NAMES or norm is None or reshape is None:
+            raise ValueError(
+                f"the graph is none that nerx export made of a classifier of {', '.join(NAMES)}"
+            )
         shape = self._producers[named[reshape].input[1]]  # (rows, length, heads, size)
         heads = self._value(shape.input[2])
         assert heads is not None
@@ -59,7 +61,13 @@ class OnnxWeights:
             eps=next(float(item.f) for item in norm.attribute if item.name == "epsilon"),
             tanh="Tanh" in kinds,
             groups=max(1, len(groups)),
+            first_place=self._first_place(root),
         )
+
+    def _first_place(self, root: str) -> int:
+        """The row of the first position: RoBERTa's graph counts from the padding token's number."""
+        pad = self._constant(f"/{root}/embeddings/Equal")
+        return 0 if pad is None else int(pad.item()) + 1
 
     def weights(self) -> dict[str, Array]:
         """float32 weights by their Hugging Face names; of repeated layers, those of the first."""
@@ -72,20 +80,20 @@ class OnnxWeights:
                 gamma, beta = (self._value(name) for name in node.input[1:3])
                 found |= _pair(module, gamma, beta)
             elif kind == "MatMul" and self._value(node.input[1]) is not None:
-                found |= _pair(module, self._weight(node), self._bias(f"/{match[1]}/Add"))
+                found |= _pair(module, self._weight(node), self._constant(f"/{match[1]}/Add"))
         return {name: value.astype(np.float32) for name, value in found.items()}
 
     @cached_property
     def _embeddings(self) -> dict[str, Array]:
-        """The three tables; of token types, type 0 only, which the exporter keeps as a row."""
+        """The two or three tables; the exporter keeps type 0 alone, as a row, where it can."""
         root = self.config().architecture
         at, tables = f"/{root}/embeddings", {}
-        for kind in ("word", "position"):
-            rows = self._producers[f"{at}/{kind}_embeddings/Gather_output_0"]
-            tables[kind] = self._table(rows)
-        row = self._bias(f"{at}/Add")
-        assert row is not None
-        tables["token_type"] = row.reshape(1, -1)
+        for kind in ("word", "position", "token_type"):
+            if rows := self._producers.get(f"{at}/{kind}_embeddings/Gather_output_0"):
+                tables[kind] = self._table(rows)
+        row = self._constant(f"{at}/Add")
+        if "token_type" not in tables and row is not None:
+            tables["token_type"] = row.reshape(1, -1)
         return {f"{root}.embeddings.{kind}_embeddings.weight": t for kind, t in tables.items()}
 
     def _classifier(self) -> dict[str, Array]:
@@ -115,9 +123,9 @@ class OnnxWeights:
         assert table is not None
         return table
 
-    def _bias(self, add: str) -> Array | None:
-        """The constant side of an addition, None if there is no such node."""
-        inputs = self._named[add].input if add in self._named else ()
+    def _constant(self, name: str) -> Array | None:
+        """The constant input of the node of that name, None if there is no such node."""
+        inputs = self._named[name].input if name in self._named else ()
         return next((v for v in map(self._value, inputs) if v is not None), None)
 
     def _smoothing(self, activation: str) -> Array | float:

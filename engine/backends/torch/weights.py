@@ -13,11 +13,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, from_numpy
 
-from ....kernels.encoder import EncoderConfig
+from ....kernels.encoder import MODEL_TYPES, EncoderConfig
 from ...bundle import Artifact, Bundle
 from ...errors import BackendError, BundleError
 
-ARCHITECTURES = ("bert", "albert")
+ARCHITECTURES = tuple(MODEL_TYPES)
 
 _CONFIG = "config"
 _FORMATS = ("safetensors", "onnx")

@@ -21,7 +21,7 @@ from nerx.engine.errors import BackendError, BundleError  # noqa: E402
 from nerx.engine.types import Batch  # noqa: E402
 from nerx.kernels.encoder import EncoderConfig  # noqa: E402
 
-from ....kernels.models import LONGEST, VOCABULARY, classifier  # noqa: E402
+from ....kernels.models import ARCHITECTURES, LONGEST, VOCABULARY, classifier  # noqa: E402
 from .torch_models import (  # noqa: E402
     backend_of,
     bundle_of,
@@ -32,7 +32,7 @@ from .torch_models import (  # noqa: E402
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(scope="module", params=["bert", "albert"])
+@pytest.fixture(scope="module", params=ARCHITECTURES)
 def model(request: pytest.FixtureRequest):
     return classifier(request.param)
 

@@ -22,7 +22,7 @@ def random_batch(seed: int, lengths: list[int]) -> Batch:
     random = np.random.default_rng(seed)
     width = max(lengths)
     mask = (np.arange(width) < np.array(lengths)[:, None]).astype(np.int64)
-    ids = random.integers(0, VOCABULARY, mask.shape) * mask
+    ids = random.integers(4, VOCABULARY, mask.shape) * mask  # the first ones are special
     wanted = np.flatnonzero(mask.reshape(-1) * (random.random(mask.size) < 0.6))
     return Batch(ids, mask, wanted)
 
