@@ -14,6 +14,7 @@ REJECTED, USAGE, FATAL, INTERRUPTED = 1, 2, 3, 130  # exit codes
 
 _COMMANDS = {
     "tag": ("tag", "Label a corpus: entities, or words of Chinese text."),
+    "view": ("view", "Show labelled records, or where two labellings differ, as a page."),
     "eval": ("evaluate", "Score a model on gold data."),
     "bench": (
         "..benchmarks.command",
