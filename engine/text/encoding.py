@@ -9,12 +9,10 @@ from tokenizers import Tokenizer
 
 from ..arrays import offsets, ragged_range
 from ..errors import BundleError
-from ..types import EncodedBlock, Record
+from ..types import EncodedBlock, Ints, Record
 from .subwords import WordCache
 from .windows import cut_windows
 from .words import characters, code_points, cut_words
-
-_CACHE_WORDS = 40_000  # about 7 MB; past it half the cache is forgotten, unless blocks are larger
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +23,17 @@ class SpecialTokens:
     after: tuple[int, ...]
     pad: int
     unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Some words of a block's documents, with their subwords."""
+
+    docs: NDArray[np.int64]  # (words,): number of the record
+    start: NDArray[np.int64]  # (words,)
+    end: NDArray[np.int64]  # (words,)
+    ids: Ints  # (subwords,)
+    begin: Ints  # (words + 1,): word w has the subwords begin[w]:begin[w + 1]
 
 
 class Encoder:
@@ -47,76 +56,62 @@ class Encoder:
         self._unit = unit
         self._overlap = min(overlap, self.room // 2)
         self._cache = WordCache(tokenizer, self.special.unknown, self.room)
-        self._words_before = 0  # of the last block
-        self._character_rows = np.full(0x110000 if unit == "characters" else 0, -1, np.int32)
 
     def encode(self, records: Sequence[Record]) -> EncodedBlock:
-        """Encodes the records of a block, none of which is refused."""
-        if self._cache.shrink(max(_CACHE_WORDS, self._words_before)):
-            self._character_rows.fill(-1)
+        """Encodes the records of a block, none of which is refused; threads may do so at once."""
         texts = [number for number, record in enumerate(records) if record.text is not None]
         given = [number for number, record in enumerate(records) if record.text is None]
-        docs, rows, start, end = self._words_of_texts(records, texts)
+        words = self._words_of_texts(records, texts)
         if given:
-            parts = self._words_of_tokens(records, given)
-            docs = np.concatenate([docs, parts[0]])
-            order = np.argsort(docs, kind="stable")
-            docs = docs[order]
-            rows, start, end = (
-                np.concatenate(pair)[order]
-                for pair in zip((rows, start, end), parts[1:], strict=True)
-            )
-        self._cache.fill()
-        subword_ids, word_subwords = self._cache.subwords(rows)
-        self._words_before = len(rows)
-        doc_words = np.searchsorted(docs, np.arange(len(records) + 1)).astype(np.int32)
+            words = _in_order(words, self._words_of_tokens(records, given))
+        doc_words = np.searchsorted(words.docs, np.arange(len(records) + 1)).astype(np.int32)
         return EncodedBlock(
             doc_words=doc_words,
-            word_start=start.astype(np.int32),
-            word_end=end.astype(np.int32),
-            word_subwords=word_subwords,
-            subword_ids=subword_ids,
-            windows=cut_windows(doc_words, word_subwords, self.room, self._overlap),
+            word_start=words.start.astype(np.int32),
+            word_end=words.end.astype(np.int32),
+            word_subwords=words.begin,
+            subword_ids=words.ids,
+            windows=cut_windows(doc_words, words.begin, self.room, self._overlap),
         )
 
-    def _words_of_texts(
-        self, records: Sequence[Record], numbers: list[int]
-    ) -> tuple[NDArray[np.int64], ...]:
-        """Record number, cache row, start and end of every word of the texts, cut all at once."""
+    def _words_of_texts(self, records: Sequence[Record], numbers: list[int]) -> _Words:
+        """The words of the texts, cut all at once."""
         texts = [records[number].text or "" for number in numbers]
-        begin = offsets(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)
+        text_begin = offsets(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)
         joined = "\n".join(texts)
         codes = code_points(joined)
         if self._unit == "characters":
             first = characters(codes)
             end = first + 1
-            rows = self._rows_of_characters(codes[first])
+            ids, begin = self._cache.of_characters(codes[first])
         else:
             first, end = cut_words(joined, codes)
             words = [joined[a:b] for a, b in zip(first.tolist(), end.tolist(), strict=True)]
-            rows = self._rows_of_words(words)
-        place = np.searchsorted(begin, first, side="right") - 1
-        return np.array(numbers, np.int64)[place], rows, first - begin[place], end - begin[place]
+            ids, begin = self._cache.of_words(words)
+        place = np.searchsorted(text_begin, first, side="right") - 1
+        docs = np.array(numbers, np.int64)[place]
+        return _Words(docs, first - text_begin[place], end - text_begin[place], ids, begin)
 
-    def _words_of_tokens(
-        self, records: Sequence[Record], numbers: list[int]
-    ) -> tuple[NDArray[np.int64], ...]:
+    def _words_of_tokens(self, records: Sequence[Record], numbers: list[int]) -> _Words:
         tokens = [records[number].tokens or [] for number in numbers]
         lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
-        rows = self._rows_of_words([token for row in tokens for token in row])
+        ids, begin = self._cache.of_words([token for row in tokens for token in row])
         start = ragged_range(np.zeros_like(lengths), lengths)
-        return np.repeat(np.array(numbers, np.int64), lengths), rows, start, start + 1
+        docs = np.repeat(np.array(numbers, np.int64), lengths)
+        return _Words(docs, start, start + 1, ids, begin)
 
-    def _rows_of_words(self, words: list[str]) -> NDArray[np.int64]:
-        return np.fromiter(map(self._cache.__getitem__, words), np.int64, len(words))
 
-    def _rows_of_characters(self, codes: NDArray[np.uint32]) -> NDArray[np.int64]:
-        rows = self._character_rows[codes]
-        if (rows < 0).any():
-            for code in np.unique(codes[rows < 0]).tolist():
-                self._character_rows[code] = self._cache[chr(code)]
-            rows = self._character_rows[codes]
-        return rows.astype(np.int64)
+def _in_order(some: _Words, others: _Words) -> _Words:
+    """The words of both in the order of their documents and places."""
+    docs, start, end = (
+        np.concatenate(pair)
+        for pair in ((some.docs, others.docs), (some.start, others.start), (some.end, others.end))
+    )
+    order = np.lexsort((start, docs))
+    first = np.append(some.begin[:-1], some.begin[-1] + others.begin[:-1])[order]
+    lengths = np.append(np.diff(some.begin), np.diff(others.begin))[order]
+    ids = np.append(some.ids, others.ids)[ragged_range(first, lengths)]
+    return _Words(docs[order], start[order], end[order], ids, offsets(lengths))
 
 
 def _special_tokens(tokenizer: Tokenizer, pad_id: int) -> SpecialTokens:

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from nerx.engine.text import encoding
 from nerx.engine.text.encoding import Encoder
 from nerx.engine.types import EncodedBlock, Record
 
@@ -80,21 +79,6 @@ def test_texts_and_given_tokens_may_be_mixed() -> None:
     begin = block.word_subwords
     np.testing.assert_array_equal(block.subword_ids[begin[0] : begin[1]], alone)
     np.testing.assert_array_equal(block.subword_ids[begin[3] : begin[4]], alone)
-
-
-def test_a_full_cache_starts_anew_without_changing_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = [" ".join(f"par{a}{b}" for b in "abcdef") for a in "uvwxyz"]
-    expected = [encoder(wordpiece()).encode(text_records(text)).subword_ids for text in texts]
-    monkeypatch.setattr(encoding, "_CACHE_WORDS", 7)
-    for unit in ("words", "characters"):
-        bounded = encoder(wordpiece(), unit)
-        fresh = [encoder(wordpiece(), unit).encode(text_records(text)) for text in texts]
-        for text, whole in zip(texts, fresh, strict=True):
-            block = bounded.encode(text_records(text))
-            np.testing.assert_array_equal(block.subword_ids, whole.subword_ids)
-        if unit == "words":
-            for whole, ids in zip(fresh, expected, strict=True):
-                np.testing.assert_array_equal(whole.subword_ids, ids)
 
 
 def test_a_word_longer_than_a_window_is_cut_to_it() -> None:
