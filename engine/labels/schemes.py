@@ -121,9 +121,9 @@ def _split(label: str) -> tuple[str, str]:
 
 def _find(labels: Sequence[str]) -> str:
     pairs = [_split(label) for label in labels if label != "O"]
-    # What has no type beside labels that have one (X, [CLS], PAD) is outside, as `parts` says too.
     typed = [(prefix, kind) for prefix, kind in pairs if prefix and kind]
-    pairs = typed or pairs
+    if len({kind for _, kind in typed}) < len(typed):  # a type has two roles: no chance likeness
+        pairs = typed  # what has no type beside them (X, [CLS], PAD) is outside, as in `parts`
     prefixes = {prefix for prefix, _ in pairs}
     if prefixes <= {"B", "I"} and prefixes:
         begun = {kind for prefix, kind in pairs if prefix == "B"}

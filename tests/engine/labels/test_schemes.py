@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
 from nerx.engine.errors import BundleError
+from nerx.engine.labels.decoding import find_spans
 from nerx.engine.labels.schemes import Scheme
 
 
@@ -17,6 +19,11 @@ from nerx.engine.labels.schemes import Scheme
         ("B_PER I_PER O", "iob2", ("PER",), False),
         ("O PER LOC", "plain", ("PER", "LOC"), False),
         ("NOUN VERB", "plain", ("NOUN", "VERB"), False),
+        ("NOUN VERB X", "plain", ("NOUN", "VERB", "X"), False),
+        ("O NAME B_DATE I_D", "plain", ("NAME", "B_DATE", "I_D"), False),
+        ("X [CLS] [SEP] O B-PER I-PER B-LOC I-LOC", "iob2", ("PER", "LOC"), False),
+        ("PAD O I-PER B-LOC I-LOC <unk>", "iob1", ("PER", "LOC"), False),
+        ("PAD X O B-X I-X E-X S-X", "iobes", ("X",), False),
     ],
 )
 def test_scheme_is_found_from_the_labels(
@@ -39,6 +46,16 @@ def test_iob2_forbids_an_inside_without_its_begin() -> None:
     assert not allowed(scheme, "O", "I-A")
     assert not allowed(scheme, "B-C", "I-A")
     assert not allowed(scheme, "", "I-A")
+
+
+def test_strangers_in_a_scheme_count_as_outside() -> None:
+    scheme = Scheme.from_labels("X [CLS] O B-A I-A".split())
+    sequence = [scheme.labels.index(label) for label in "[CLS] B-A I-A X I-A O".split()]
+    spans = find_spans(np.array(sequence, np.int32), np.array([0]), scheme)
+    assert (spans.first.tolist(), spans.end.tolist()) == ([1, 4], [3, 5])
+    assert allowed(scheme, "I-A", "X")
+    assert allowed(scheme, "X", "")
+    assert not allowed(scheme, "X", "I-A")
 
 
 def test_iob1_forbids_a_begin_that_parts_nothing() -> None:
