@@ -33,7 +33,7 @@ check: .venv/.dev
 
 # About half an hour on two cores that nothing else uses.
 bench: .venv/.bench
-	test -d models/random || $(BIN)/python -m nerx.benchmarks.random_bundles models/random
+	test -d models/random || $(BIN)/python -m nerx.benchmarks.random_models models/random
 	$(BIN)/python -m nerx.benchmarks.bench_tag --random models/random
 
 # Trains both built-in models anew and makes bundles of them under models/; about two hours on two cores.

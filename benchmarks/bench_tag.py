@@ -4,7 +4,7 @@
 
 Reads the texts in `$NERX_SHARED/data/text` (`../shared` by default), or what comes with nerx where
 there are none. Writes benchmarks/results/tag_<model>.json, with the commit, and a picture to docs/.
-With `--random`, a folder that random_bundles.py made, models of the size of bert-base and
+With `--random`, a folder that random_models made, models of the size of bert-base and
 albert-base with random weights are measured too.
 """
 

@@ -18,15 +18,15 @@ from ..engine.bundle import Bundle
 from ..engine.commands.models import in_precisions, load_bundle
 from ..engine.errors import BundleError, ConfigError, NerxError
 from ..engine.model import open_encoder
-from ..export.sample import builtin_sample, read_sample
-from .limit import read_products
-from .measure import Measurement, measure
+from ..export.sample import Sample, builtin_sample, read_sample
+from .limits.products import read_products
+from .measure import measure
 from .plot import plot
 from .regression import compare_results
 from .report import fp16_note, report, report_changes, report_scaling
 from .rows import collect, read_results
 from .scaling import scale
-from .systems import PEERS, limits, own_systems, peer_systems
+from .systems import PEERS, System, limits, own_systems, peer_systems
 
 SLOWER = 1  # exit code
 
@@ -81,10 +81,8 @@ def command(
     own = own_systems(bundles, sample.joint, backend, precision or "auto", batch_tokens or 0)
     weights = checkpoint or _weights(bundles)
     others, absent_peers = peer_systems(_peer_names(peers), weights, unit, sample.joint)
-    products = read_products(bundles[0])
-    say, load = _progress(), os.getloadavg()[0]
-    measured = measure([*own, *others], limits(own) if products else {}, sample, minutes * 60, say)
-    results = collect(measured, bundles, _lengths(bundles[0], measured), products, load)
+    say = progress()
+    results = run_bench(bundles, own, others, sample, minutes * 60, say)
     results["absent"] = absent = [*absent, *absent_peers]
     if scaling:
         results["scaling"] = scale(own[0], sample, minutes * 60, say)
@@ -96,6 +94,23 @@ def command(
     changes = compare_results(old, results)
     click.echo("\n" + report_changes(changes))
     return SLOWER if any(change.worse for change in changes) else 0
+
+
+def run_bench(
+    bundles: Sequence[Bundle],
+    own: Sequence[System],
+    others: Sequence[System],
+    sample: Sample,
+    budget_s: float,
+    say: Callable[[str], None],
+    pass_s: float | None = None,
+) -> dict[str, Any]:
+    """Measures systems side by side, with the limits of nerx's own, as docs/bench.md describes."""
+    load = os.getloadavg()[0]
+    products = read_products(bundles[0])
+    bounds = limits(own) if products else {}
+    measured = measure([*own, *others], bounds, sample, budget_s, say, pass_s)
+    return collect(measured, bundles, _lengths(bundles[0], measured.sample), products, load)
 
 
 def _check_outputs(json_file: str | None, plot_file: str | None) -> None:
@@ -147,16 +162,16 @@ def _weights(bundles: Sequence[Bundle]) -> str:
     return str(next(held, bundles[0]).folder)
 
 
-def _lengths(bundle: Bundle, measured: Measurement) -> list[int]:
+def _lengths(bundle: Bundle, sample: Sample) -> list[int]:
     """Subwords of the documents, special tokens included."""
     encoder = open_encoder(bundle, 0)
-    encoded = encoder.encode(measured.sample.records())
+    encoded = encoder.encode(sample.records())
     around = len(encoder.special.before) + len(encoder.special.after)
     lengths: list[int] = (np.diff(encoded.word_subwords[encoded.doc_words]) + around).tolist()
     return lengths
 
 
-def _progress() -> Callable[[str], None]:
+def progress() -> Callable[[str], None]:
     """Tells what is being done on one line of a terminal, and nothing elsewhere."""
     if not sys.stderr.isatty():
         return lambda text: None

@@ -24,6 +24,7 @@ class Task:
 
     model: what it loads: a bundle for nerx, a Hugging Face folder or hub id for peers
     joint: what stands between two words of the text
+    workers: processes of nerx that parse and render
     """
 
     model: str
@@ -32,6 +33,7 @@ class Task:
     precision: str = "fp32"
     device: str = "cpu"
     batch_tokens: int = 0  # 0 for what the backend likes best
+    workers: int = 0
 
 
 class Driver(Protocol):
@@ -52,5 +54,5 @@ class Driver(Protocol):
         ...
 
     def spans(self, documents: int) -> list[list[Span]]:
-        """What the last run found in its first documents."""
+        """What the last run found in its first documents; nothing if it ends in no labels."""
         ...

@@ -63,12 +63,14 @@ def measure(
     sample: Sample,
     budget_s: float,
     say: Callable[[str], None],
+    pass_s: float | None = None,
 ) -> Measurement:
     """Measures systems side by side; one that fails is left out, with its reason.
 
     budget_s: about how long it may take, all told
+    pass_s: how long a fast system labels the sample in a round
     """
-    started = time.monotonic()
+    started, pass_s = time.monotonic(), pass_s or MIN_PASS_S
     with ExitStack() as stack:
         running = [_Running(system, stack, say) for system in systems]
         bounds = {kind: _Running(system, stack, say) for kind, system in limits.items()}
@@ -76,9 +78,9 @@ def measure(
         for one in running:
             one.find_batch_size(sample, budget_s * _SEARCH_SHARE / max(searching, 1))
         left_s = max(budget_s - (time.monotonic() - started), budget_s / 2)
-        part = sample.head(_documents(sample, running, left_s))
+        part = sample.head(_documents(sample, running, left_s, pass_s))
         for one in running:
-            one.take(part)
+            one.take(part, pass_s)
         wall_s, own_s = time.monotonic(), time.process_time()
         for number in range(ROUNDS):
             if number >= MIN_ROUNDS and time.monotonic() - started > budget_s:
@@ -129,12 +131,12 @@ class _Running:
             if worse == 2 or not rate or time.monotonic() > ends:
                 return
 
-    def take(self, sample: Sample) -> None:
+    def take(self, sample: Sample, pass_s: float) -> None:
         """Loads the documents, as often as makes a pass long enough to be timed; warms up."""
         if not self.words_per_s:
             return
         once_s = sample.word_count / self.words_per_s
-        copies = max(1, round(MIN_PASS_S / once_s))
+        copies = max(1, round(pass_s / once_s))
         if not self.result.system.searches:
             self._trial(sample, 0)  # every shape of a batch once, as in the course of a long run
         self.result.words = copies * sample.word_count
@@ -155,7 +157,7 @@ class _Running:
         except SystemFailedError as error:
             self._fail(error)
             return
-        pairs = zip(spans, sample.words, strict=True)
+        pairs = zip(spans, sample.words, strict=bool(spans))
         self.result.tags = [tags_of_spans(found, words, sample.joint) for found, words in pairs]
 
     def _trial(self, sample: Sample, batch_size: int) -> float:
@@ -185,14 +187,14 @@ class _Running:
         self._say(f"{self.result.system.title} failed: {error}")
 
 
-def _documents(sample: Sample, running: Sequence[_Running], budget_s: float) -> int:
+def _documents(sample: Sample, running: Sequence[_Running], budget_s: float, pass_s: float) -> int:
     """How many documents all systems can label in every round."""
     speeds = [one.words_per_s for one in running if one.words_per_s]
     a_document = sample.word_count / len(sample.words)
     count = len(sample.words)
     while count > _MIN_DOCUMENTS:
         words = count * a_document
-        round_s = sum(max(words / speed, MIN_PASS_S) for speed in speeds)
+        round_s = sum(max(words / speed, pass_s) for speed in speeds)
         if ROUNDS * round_s <= budget_s:
             break
         count = int(count * 0.9)

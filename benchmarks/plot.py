@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.errors import ConfigError
-from .report import measured, title
+from .rows import measured, title
 
 _OWN, _PEER, _LIMIT = "#1b6ca8", "#b8bec6", "#c0392b"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..engine.errors import InputError
+from .rows import measured, title
 
 TOLERANCE = 0.05  # a ratio may fall by so much before it counts
 
@@ -40,10 +41,10 @@ def compare_results(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
         if a != b:
             raise InputError(f"the old results are of the {what} {a}, the new ones of {b}")
     before, after = _by_title(old), _by_title(new)
-    shared = [title for title in before if title in after]
+    shared = [name for name in before if name in after]
     if old["first_peer"] and old["first_peer"] == new["first_peer"]:
         changes = _changes(shared, before, after, "ratio", old["first_peer"])
-    elif all(rows[title].get("limit_share") for rows in (before, after) for title in shared):
+    elif all(rows[name].get("limit_share") for rows in (before, after) for name in shared):
         changes = _changes(shared, before, after, "limit_share", "the limit")
     else:
         changes = _changes(shared[1:], *_beside_first(shared, before, after))
@@ -53,25 +54,21 @@ def compare_results(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
 
 
 def _by_title(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {
-        f"{row['system']} {row['backend']} {row['precision']}": row
-        for row in results["rows"]
-        if "words_per_s" in row
-    }
+    return {title(row): row for row in measured(results)}
 
 
 def _changes(
     shared: Sequence[str], before: dict[str, Any], after: dict[str, Any], key: str, measure: str
 ) -> list[Change]:
     changes = []
-    for title in shared:
-        if title.startswith(f"{measure.split()[0]} ") and key == "ratio":
+    for name in shared:
+        if name.startswith(f"{measure.split()[0]} ") and key == "ratio":
             continue  # the peer itself
-        old, new = before[title], after[title]
+        old, new = before[name], after[name]
         a, b = _middle(old[key]), _middle(new[key])
         least = a * min(1 - TOLERANCE, _relative(old, "min"))
         worse = b < least and b * _relative(new, "max") < a  # each out of the other's range
-        changes.append(Change(title, measure, a, b, worse))
+        changes.append(Change(name, measure, a, b, worse))
     return changes
 
 

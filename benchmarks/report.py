@@ -5,6 +5,7 @@ from textwrap import fill
 from typing import Any
 
 from .regression import Change
+from .rows import measured, title
 
 _WIDTH = 79
 _NAME = 24
@@ -29,17 +30,6 @@ def report(results: dict[str, Any], absent: Sequence[str]) -> str:
     return "\n\n".join(block for block in blocks if block)
 
 
-def title(row: dict[str, Any]) -> str:
-    """A row's name: what runs, on what, in which precision."""
-    backend = "" if row["backend"] == row["system"] else f" {row['backend']}"
-    return f"{row['system']}{backend} {row['precision']}"
-
-
-def measured(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows that have figures."""
-    return [row for row in results["rows"] if "words_per_s" in row]
-
-
 def _heading(results: dict[str, Any]) -> Iterator[str]:
     machine, corpus = results["machine"], results["corpus"]
     unit = corpus["unit"]
@@ -48,7 +38,8 @@ def _heading(results: dict[str, Any]) -> Iterator[str]:
         f" {corpus['words']:,} {unit},"
     )
     yield f"{corpus['subwords']:,} subwords (median {corpus['lengths']['median']:g} a document)"
-    yield f"{machine['processor']}, {machine['cores']} cores; nerx {results['nerx']}"
+    gpus = "".join(f", {gpu}" for gpu in machine["gpus"])
+    yield f"{machine['processor']}, {machine['cores']} cores{gpus}; nerx {results['nerx']}"
     if machine["load"] > _QUIET * machine["cores"]:
         yield (
             f"The machine was busy before this began (load {machine['load']:.1f}): ratios mean"

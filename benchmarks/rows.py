@@ -4,19 +4,20 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from ..engine.backends.cores import processor_name, usable_cores
+from ..engine.backends.cores import gpu_names, processor_name, usable_cores
 from ..engine.bundle import Bundle
 from ..engine.errors import InputError
 from ..export.sample import Sample
 from .labels import compare, f1
-from .limit import Products
+from .limits.products import Products
 from .measure import Measurement, Result
 from .systems import limit_kind
 
@@ -66,16 +67,38 @@ def collect(
     }
 
 
+def title(row: dict[str, Any]) -> str:
+    """A row's name: what runs, on what, in which precision, with how many worker processes."""
+    backend = "" if row["backend"] == row["system"] else f" {row['backend']}"
+    workers = f" w{row['workers']}" if row.get("workers") else ""
+    return f"{row['system']}{backend} {row['precision']}{workers}"
+
+
+def measured(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows that have figures."""
+    return [row for row in results["rows"] if "words_per_s" in row]
+
+
 def machine() -> dict[str, Any]:
     """What the figures are of."""
     return {
         "processor": processor_name(),
         "cores": usable_cores(),
         "cores_of_machine": os.cpu_count(),
+        "gpus": gpu_names(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
     }
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """Of those that are installed."""
+    found = {}
+    for name in packages:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def spread(values: Sequence[float], digits: int = 1) -> dict[str, float]:
@@ -113,7 +136,9 @@ def _row(
         return row | {"error": one.error or "not measured"}
     rates, last = one.rates(), one.passes[-1]
     per_word = last["subwords"] / one.words
-    agreement = compare(one.tags, reference.tags, measured.sample) if reference else None
+    agreement = None
+    if reference and one.tags:
+        agreement = compare(one.tags, reference.tags, measured.sample)
     bound = bounds.get(limit_kind(task))
     row |= {
         "batch_size": one.batch_size or None,
@@ -127,7 +152,7 @@ def _row(
         "peak_memory_mb": round(max(p["peak_memory_mb"] for p in one.passes)),
         "label_agreement": round(agreement.share, 6) if agreement else None,
         "differences": agreement.differences if agreement else [],
-        "f1": _rounded(f1(one.tags, measured.sample)),
+        "f1": _rounded(f1(one.tags, measured.sample)) if one.tags else None,
         "limit_share": round(median(rates) / bound["words_per_s"], 4) if bound else None,
     }
     if one.system.name == "nerx":

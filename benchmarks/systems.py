@@ -29,9 +29,9 @@ class System:
 
     @property
     def title(self) -> str:
-        return " ".join(
-            part for part in (self.name, self.task.backend, self.task.precision) if part
-        )
+        workers = f"w{self.task.workers}" if self.task.workers else ""
+        parts = (self.name, self.task.backend, self.task.precision, workers)
+        return " ".join(filter(None, parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def own_systems(
                 device=device,
                 batch_tokens=batch_tokens,
             )
-            found.append(System("nerx", f"{_HERE}.tagging", task))
+            found.append(System("nerx", f"{_HERE}.peers.nerx", task))
     if not found:
         held = ", ".join(f"{a.precision} ({a.format})" for b in bundles for a in b.artifacts)
         raise ConfigError(
@@ -127,7 +127,7 @@ def limits(systems: Sequence[System]) -> dict[str, System]:
             device=system.task.device,
             batch_tokens=_GPU_LIMIT_TOKENS if on_gpu else _LIMIT_TOKENS,
         )
-        module = f"{_HERE}.peers.torch_limit" if on_gpu else f"{_HERE}.limit"
+        module = f"{_HERE}.limits.{'torch' if on_gpu else 'openvino'}"
         found.setdefault(kind, System("limit", module, task))
     return found
 

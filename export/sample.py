@@ -19,7 +19,7 @@ from ..engine.types import Ints, Record
 
 _BLOCK_BYTES = 1 << 20
 _LOOKED_AT = 100  # records, to tell gold data from plain text
-_SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parent / "samples"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def builtin_sample(tokenizer: Tokenizer, unit: str) -> Sample:
     han = sum("一" <= piece[:1] <= "鿿" for piece in vocabulary)
     latin = sum(piece.isascii() and piece.isalpha() for piece in vocabulary)
     name = "gsd_dev.txt" if unit == "characters" or han > latin else "war_and_peace.txt"
-    return read_sample(str(_SAMPLES / name), unit)
+    return read_sample(str(SAMPLES / name), unit)
 
 
 def _records(path: str, kind: str) -> Iterator[Record]:

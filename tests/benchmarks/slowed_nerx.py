@@ -2,7 +2,7 @@
 
 import time
 
-from nerx.benchmarks.tagging import TaggingDriver
+from nerx.benchmarks.peers.nerx import TaggingDriver
 from nerx.engine.backends.cpu.openvino import OpenVinoBackend
 
 

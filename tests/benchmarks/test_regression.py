@@ -39,7 +39,7 @@ def test_a_smaller_ratio_is_one():
     new = results(row("nerx", 1000, 3.7), row("torch", 270, 1.0))
     [change] = compare_results(old, new)
     assert change.worse
-    assert change.title == "nerx nerx fp32"
+    assert change.title == "nerx fp32"
 
 
 def test_what_the_rounds_spread_over_does_not_count():

@@ -4,16 +4,16 @@ import pytest
 
 pytest.importorskip("torch")
 
-from nerx.benchmarks import limit
 from nerx.benchmarks.driver import Task
-from nerx.benchmarks.peers import torch_limit
+from nerx.benchmarks.limits import torch as torch_limit
+from nerx.benchmarks.limits.products import read_products
 from nerx.engine.bundle import Bundle
 
 
 def test_it_multiplies_what_the_model_multiplies():
     bundle = Bundle.load("zh")
     driver = torch_limit.open_driver(Task(model=str(bundle.folder), joint="", batch_tokens=64))
-    products = limit.read_products(bundle)
+    products = read_products(bundle)
     assert products
     assert len(driver._weights) == 12 * 6
     assert [tuple(weight.shape[::-1]) for weight in driver._weights] == [*products.weights]

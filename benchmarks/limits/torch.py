@@ -12,7 +12,7 @@ from ...engine.backends.torch.backend import DTYPES, find_device
 from ...engine.bundle import Bundle
 from ..driver import Task
 from ..labels import Span
-from ..limit import Products, read_products
+from .products import Products, read_products
 
 _PASS_S = 0.5  # how long a pass takes, about
 _COPIED = {"cpu": 1 << 26, "cuda": 1 << 30}  # bytes

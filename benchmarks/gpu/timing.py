@@ -1,27 +1,29 @@
 """Timing on a GPU (or a CPU), what the machine can do at most, and rows of results."""
 
-import platform
+import json
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
 
-PACKAGES = ("nerx-engine", "torch", "triton", "transformers", "tokenizers", "numpy")
+from ..rows import machine, versions
+
+_PACKAGES = ("nerx-engine", "torch", "triton", "transformers", "tokenizers", "numpy")
 _CPU_RUNS = 5
 
 
 @dataclass(slots=True)
 class Bench:
-    """One run of the benchmark: the device, its ceilings, and the rows so far."""
+    """One run: the device, its ceilings, and the file that rows are appended to as they come."""
 
     device: torch.device
     dtype: torch.dtype
+    path: Path
     ceilings: dict[str, float] = field(default_factory=dict)
-    rows: list[dict[str, Any]] = field(default_factory=list)
 
     def time_ms(self, work: Callable[[], object]) -> tuple[float, float, float]:
         """p20, p50 and p80 of a piece of work, by CUDA events with a cold L2 cache on a GPU."""
@@ -38,13 +40,13 @@ class Bench:
         work()
         return quantiles([_seconds(work) for _ in range(runs)])
 
-    def add(self, what: str, **values: Any) -> dict[str, Any]:
-        """Keeps a row and shows it."""
+    def add(self, what: str, **values: Any) -> None:
+        """Writes a row and shows it."""
         row = {"what": what, "dtype": str(self.dtype).removeprefix("torch."), **values}
-        self.rows.append(row)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
         shown = (f"{key} {_short(value)}" for key, value in values.items() if value is not None)
         print(f"{what:9}", ", ".join(shown), flush=True)
-        return row
 
     def add_timed(
         self,
@@ -71,7 +73,18 @@ class Bench:
         return p50
 
     def measure_ceilings(self, *, small: bool) -> None:
-        """The rates of one large matrix product, of a copy on the device, and of one to it."""
+        """What runs, and the rates of a large product, of a copy on the device and of one to it."""
+        facts: dict[str, Any] = {"device": "CPU: no figure here is one of a GPU"}
+        if self.device.type == "cuda":
+            properties = torch.cuda.get_device_properties(self.device)
+            facts = {
+                "device": properties.name,
+                "capability": f"{properties.major}.{properties.minor}",
+                "multiprocessors": properties.multi_processor_count,
+                "device_memory_gb": round(properties.total_memory / 1e9, 1),
+                "cuda": torch.version.cuda,
+            }
+        self.add("machine", **facts, **machine(), versions=versions(_PACKAGES))
         size, numbers = (512, 1 << 20) if small else (8192, 1 << 29)
         place = {"device": self.device, "dtype": self.dtype}
         a, b = torch.randn(size, size, **place), torch.randn(size, size, **place)
@@ -87,25 +100,6 @@ class Bench:
             self.ceilings["host_to_device_gb_per_s"] = len(host) / ms / 1e6
         self.add("ceilings", **self.ceilings)
 
-    def machine(self) -> dict[str, Any]:
-        """What the figures are of."""
-        facts: dict[str, Any] = {
-            "device": "CPU: no figure here is one of a GPU",
-            "system": platform.platform(),
-            "python": platform.python_version(),
-            "versions": {name: _version(name) for name in PACKAGES},
-        }
-        if self.device.type == "cuda":
-            properties = torch.cuda.get_device_properties(self.device)
-            facts |= {
-                "device": properties.name,
-                "capability": f"{properties.major}.{properties.minor}",
-                "multiprocessors": properties.multi_processor_count,
-                "memory_gb": round(properties.total_memory / 1e9, 1),
-                "cuda": torch.version.cuda,
-            }
-        return facts
-
 
 def quantiles(values: list[float]) -> tuple[float, float, float]:
     """p20, p50 and p80."""
@@ -117,13 +111,6 @@ def _seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _short(value: Any) -> str:

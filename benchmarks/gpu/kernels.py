@@ -8,26 +8,26 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, linear
 
-from ..kernels.attention import attention
-from ..kernels.bias_gelu import bias_gelu, bias_gelu_reference
-from ..kernels.embedding_norm import embedding_norm, embedding_norm_reference
-from ..kernels.residual_norm import residual_norm, residual_norm_reference
-from ..kernels.word_labels import word_labels, word_labels_reference
-from .gpu_measure import Bench
+from ...kernels.attention import attention
+from ...kernels.bias_gelu import bias_gelu, bias_gelu_reference
+from ...kernels.embedding_norm import embedding_norm, embedding_norm_reference
+from ...kernels.residual_norm import residual_norm, residual_norm_reference
+from ...kernels.word_labels import word_labels, word_labels_reference
+from .timing import Bench
 
 EPS = 1e-12
 _CHECKED_ROWS = 300  # odd on purpose, so that the last tile is not full
 _ROUNDING = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1.6e-2}
 
 
-def measure_kernels(bench: Bench, model: Any, tokens: int) -> None:
+def measure_kernels(bench: Bench, config: Any, tokens: int) -> None:
     """Every operation on a batch of so many subwords."""
-    for name, kernel, reference, plain, inputs, moved in _operations(bench, model, tokens):
+    for name, kernel, reference, plain, inputs, moved in _operations(bench, config, tokens):
         error, allowed = _check(kernel, reference, inputs, _ROUNDING[bench.dtype])
-        bench.add("check", model=_name(model), name=name, error=error, allowed=allowed)
+        bench.add("check", model=config.model_type, name=name, error=error, allowed=allowed)
         if error > allowed:
             raise SystemExit(f"{name} is wrong by {error:.2e}; {allowed:.2e} is allowed")
-        values = {"model": _name(model), "name": name, "shape": [tokens, *inputs[0].shape[1:]]}
+        values = {"model": config.model_type, "name": name, "shape": [tokens, *inputs[0].shape[1:]]}
         rivals = {"nerx": kernel, "torch": plain}
         if bench.device.type == "cuda":
             rivals["torch.compile"] = torch.compile(plain)
@@ -36,9 +36,8 @@ def measure_kernels(bench: Bench, model: Any, tokens: int) -> None:
             bench.add_timed("kernel", work, by=by, bytes_moved=moved, **values)
 
 
-def measure_products(bench: Bench, model: Any, tokens: int) -> None:
+def measure_products(bench: Bench, config: Any, tokens: int) -> None:
     """The matrix products of a layer, and attention: what the kernels stand between."""
-    config = model.config
     width, inner, heads = config.hidden_size, config.intermediate_size, config.num_attention_heads
     place = {"device": bench.device, "dtype": bench.dtype}
     for name, a, b in (("qkv", width, 3 * width), ("out", width, width), ("up", width, inner)):
@@ -46,7 +45,7 @@ def measure_products(bench: Bench, model: Any, tokens: int) -> None:
         bench.add_timed(
             "product",
             lambda x=x, weight=weight: linear(x, weight),
-            model=_name(model),
+            model=config.model_type,
             name=name,
             shape=[tokens, a, b],
             operations=2.0 * tokens * a * b,
@@ -57,7 +56,7 @@ def measure_products(bench: Bench, model: Any, tokens: int) -> None:
         bench.add_timed(
             "product",
             lambda: torch._addmm_activation(bias, x, weight, use_gelu=True),
-            model=_name(model),
+            model=config.model_type,
             name="up with tanh GELU",
             shape=[tokens, width, inner],
             operations=2.0 * tokens * width * inner,
@@ -69,16 +68,16 @@ def measure_products(bench: Bench, model: Any, tokens: int) -> None:
         bench.add_timed(
             "attention",
             lambda qkv=qkv, begin=begin, length=length: attention(qkv, begin, length),
-            model=_name(model),
+            model=config.model_type,
             length=length,
             shape=list(qkv.shape),
             operations=4.0 * rows * length**2 * width,
         )
 
 
-def _operations(bench: Bench, model: Any, tokens: int) -> list[tuple[Any, ...]]:
+def _operations(bench: Bench, config: Any, tokens: int) -> list[tuple[Any, ...]]:
     """Name, kernel, reference, naive torch, inputs, and the bytes that must be moved."""
-    config, place = model.config, {"device": bench.device, "dtype": bench.dtype}
+    place = {"device": bench.device, "dtype": bench.dtype}
     width, inner, labels = config.hidden_size, config.intermediate_size, config.num_labels
     narrow = getattr(config, "embedding_size", width)
     size = torch.finfo(bench.dtype).bits // 8
@@ -153,7 +152,3 @@ def _head(tensor: Tensor, first: Tensor) -> Tensor:
     if len(tensor) != len(first):
         return tensor[tensor < _CHECKED_ROWS] if tensor.dtype == torch.int32 else tensor
     return tensor[:_CHECKED_ROWS]
-
-
-def _name(model: Any) -> str:
-    return str(model.config.model_type)

@@ -7,12 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..engine.bundle import Bundle
-from ..engine.config import LabelConfig, RunConfig
-from ..engine.model import Model
-from ..engine.run.run import Run
-from .driver import Task
-from .labels import Span, word_begins
+from ...engine.bundle import Bundle
+from ...engine.config import LabelConfig, RunConfig
+from ...engine.model import Model
+from ...engine.run.run import Run
+from ..driver import Task
+from ..labels import Span, word_begins
 
 
 def open_driver(task: Task) -> "TaggingDriver":
@@ -25,6 +25,7 @@ class TaggingDriver:
 
     def __init__(self, task: Task) -> None:
         self._joint = task.joint
+        self._workers = task.workers
         self._model = Model(
             Bundle.load(Path(task.model)),
             backend=task.backend,
@@ -38,6 +39,7 @@ class TaggingDriver:
             "device": backend.device,
             "streams": backend.streams,
             "batch_tokens": task.batch_tokens or backend.batch_tokens,
+            "workers": task.workers,
         }
         self._folder = tempfile.TemporaryDirectory(prefix="nerx-bench-")
         self._input = Path(self._folder.name, "in.jsonl")
@@ -56,7 +58,9 @@ class TaggingDriver:
                 file.write(lines)
 
     def run(self, batch_size: int) -> None:
-        config = RunConfig(inputs=(str(self._input),), output=str(self._output), force=True)
+        config = RunConfig(
+            inputs=(str(self._input),), output=str(self._output), force=True, workers=self._workers
+        )
         with Run(config, self._model) as run:
             self._before = run.stats()
             for _ in run:

@@ -10,80 +10,21 @@ The products inside attention are counted at the same rate.
 
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..engine.backends.cores import usable_cores
-from ..engine.bundle import Bundle
-from .driver import Task
-from .labels import Span
+from ...engine.backends.cores import usable_cores
+from ...engine.bundle import Bundle
+from ..driver import Task
+from ..labels import Span
+from .products import Products, read_products
 
 _PASS_S = 0.5  # how long a pass takes, about
 _LEVELS = 256  # of a quantized activation
 _RANGE = np.float32(4)
-
-
-@dataclass(frozen=True, slots=True)
-class Products:
-    """The matrix products of a model.
-
-    weights: (in, out) of each product with weights, in order
-    copies: the number of the first product with the same weights, for each
-    attention: how many products attention has, and their width (heads times head size)
-    """
-
-    weights: tuple[tuple[int, int], ...]
-    copies: tuple[int, ...]
-    attention: tuple[int, int]
-
-    def operations(self, lengths: Sequence[int]) -> float:
-        """Multiplications and additions for rows of so many subwords, without padding."""
-        rows = np.asarray(lengths, np.float64)
-        linear = 2.0 * rows.sum() * sum(a * b for a, b in self.weights)
-        count, width = self.attention
-        return float(linear + 2.0 * count * width * (rows**2).sum())
-
-
-def read_products(bundle: Bundle) -> Products | None:
-    """The matrix products of a bundle's model; None if OpenVINO cannot read it or it has none."""
-    artifact = bundle.find("openvino")
-    if artifact is None:
-        return None
-    import openvino as ov
-
-    model = ov.Core().read_model(str(bundle.artifact_path(artifact)))
-    shapes, sources, attention = [], [], 0
-    constants: dict[str, str] = {}  # values that follow from constants alone -> the first of these
-    for node in model.get_ordered_ops():
-        name, inputs = node.get_friendly_name(), [_name(port) for port in node.input_values()]
-        if node.get_type_name() == "Constant":
-            constants[name] = name
-        elif inputs and all(source in constants for source in inputs):
-            constants[name] = constants[inputs[0]]
-        if node.get_type_name() == "ScaledDotProductAttention":
-            attention += 2
-        if node.get_type_name() != "MatMul":
-            continue
-        source = constants.get(inputs[1])
-        shape = node.input_value(1).get_partial_shape()
-        if source is None or not shape.is_static or len(shape) != 2:
-            attention += source is None
-            continue
-        a, b = shape.to_shape()
-        turned = node.get_attributes()["transpose_b"]
-        shapes.append((int(b), int(a)) if turned else (int(a), int(b)))
-        sources.append(source)
-    kept = [place for place, (_, out) in enumerate(shapes) if out != len(bundle.labels)]
-    if not kept:
-        return None
-    weights = tuple(shapes[place] for place in kept)
-    names = [sources[place] for place in kept]
-    return Products(weights, tuple(names.index(name) for name in names), (attention, weights[0][0]))
 
 
 def open_driver(task: Task) -> "LimitDriver":
@@ -184,7 +125,3 @@ def _compile(products: Products, streams: int, int8: bool) -> Any:
         "INFERENCE_PRECISION_HINT": "f32",
     }
     return ov.Core().compile_model(ov.Model([state], [first], "limit"), "CPU", options)
-
-
-def _name(port: Any) -> str:
-    return str(port.get_node().get_friendly_name())

@@ -1,0 +1,65 @@
+"""A model alone: batches are made beforehand, so that nothing but its own time counts."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ...engine.backends.select import open_backend
+from ...engine.bundle import Bundle
+from ...engine.types import Batch
+from ...export.batches import engine_batches
+from ...export.sample import Sample
+from ..driver import Task
+from ..labels import Span
+
+
+def open_driver(task: Task) -> "AloneDriver":
+    """Loads one of nerx's own backends."""
+    bundle = Bundle.load(Path(task.model))
+    backend = open_backend(bundle, task.backend, task.precision, task.device)
+    facts = {"version": version("nerx-engine"), "device": backend.device}
+    tokens = task.batch_tokens or backend.batch_tokens
+    return AloneDriver(bundle, backend.run, tokens, facts | {"streams": backend.streams})
+
+
+class AloneDriver:
+    """Batches as the engine makes them, put through a model on as many threads as it likes.
+
+    facts: what is known of it, `streams` among that
+    finish: waits for what `run` gave
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        run: Callable[[Batch], Any],
+        batch_tokens: int,
+        facts: dict[str, Any],
+        finish: Callable[[Any], object] = lambda found: found,
+    ) -> None:
+        self.facts = facts | {"batch_tokens": batch_tokens}
+        self._bundle = bundle
+        self._run = run
+        self._finish = finish
+        self._batches: list[Batch] = []
+
+    def prepare(self, documents: list[list[str]], copies: int) -> None:
+        sample = Sample(documents, None, "", self._bundle.unit)
+        batches = engine_batches(self._bundle, sample, self.facts["batch_tokens"])
+        self._batches = [batch for batch, _ in batches] * copies
+
+    def run(self, batch_size: int) -> None:
+        with ThreadPoolExecutor(self.facts["streams"]) as pool:
+            for found in pool.map(self._run, self._batches):
+                self._finish(found)
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "subwords": sum(int(batch.attention_mask.sum()) for batch in self._batches),
+            "positions": sum(batch.input_ids.size for batch in self._batches),
+        }
+
+    def spans(self, documents: int) -> list[list[Span]]:
+        return []
