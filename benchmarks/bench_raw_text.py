@@ -13,8 +13,8 @@ import numpy as np
 
 from ..engine import Tagger
 from ..engine.arrays import offsets
-from ..engine.labels.decoding import find_spans
 from ..engine.labels.schemes import Scheme
+from ..engine.labels.spans import find_spans
 from ..engine.run.gold import Sentence, read_gold
 
 _NO_SPACE_BEFORE = re.compile(r"[.,;:!?%)\]}]|\.\.\.|'s|'S|'|n't|'m|'ve|'re|'ll|'d")

@@ -40,7 +40,7 @@ from ..engine.inference.batching import build_batch, padding_waste, plan_batches
 from ..engine.model import Model, open_encoder
 from ..engine.run.run import Run
 from ..engine.run.stream import default_block_bytes
-from ..engine.types import Batch, Labels
+from ..engine.types import Batch, BatchLabels
 
 SENTENCE_WORDS = 20
 NEW_WORDS = 0.01
@@ -64,11 +64,13 @@ class HashBackend:
         self._table[: 1 << 8] = np.resize(begins, 1 << 8)
         self._table[-1:] = len(labels) - 1  # an I- with no B- before it, in one sentence of 100
 
-    def run(self, batch: Batch) -> Labels:
+    def run(self, batch: Batch) -> BatchLabels:
         ids = batch.input_ids.reshape(-1)[batch.word_index]
         label_ids = self._table[(ids * 2654435761 >> 16) & (len(self._table) - 1)]
         scores = np.full(len(ids), 0.9, np.float32)
-        return Labels(label_ids=label_ids, scores=scores, logits=partial(self._logits, label_ids))
+        return BatchLabels(
+            label_ids=label_ids, scores=scores, logits=partial(self._logits, label_ids)
+        )
 
     def _logits(self, label_ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         return np.eye(self._labels, dtype=np.float32)[label_ids[wanted]] * 4

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from ..engine.run.stats import peak_memory_mb
+from ..engine.run.memory import peak_memory_mb
 from .driver import Driver, Task
 
 

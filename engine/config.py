@@ -4,7 +4,6 @@ import os
 from dataclasses import dataclass
 
 from .errors import ConfigError
-from .labels.schemes import Scheme
 
 AGGREGATIONS = ("first", "mean", "max")
 DECODERS = ("viterbi", "argmax")
@@ -39,13 +38,13 @@ class LabelConfig:
         if self.batch_tokens is not None and self.batch_tokens < 1:
             raise ConfigError(f"batch_tokens is {self.batch_tokens}; expected 1 or more")
 
-    def check_scheme(self, scheme: Scheme) -> None:
-        """Refuses what a model of that label scheme cannot do.
+    def check_segmentation(self) -> None:
+        """Refuses what a model that parts text into words cannot do.
 
         Raises:
-            ConfigError: a least score in word segmentation.
+            ConfigError: a least score.
         """
-        if self.min_score and scheme.segmentation:
+        if self.min_score:
             raise ConfigError("min_score cannot be used in word segmentation: every word counts")
 
 

@@ -11,12 +11,11 @@ from .backends.select import open_backend
 from .bundle import Bundle
 from .config import LabelConfig
 from .errors import BackendError
-from .formats.base import LabelledBlock
-from .inference.labelling import Labeller
+from .inference.labeller import Labeller
 from .labels.schemes import Scheme
-from .run.work import decode
+from .labels.spans import label_records
 from .text.encoding import Encoder
-from .types import EncodedBlock, Record
+from .types import EncodedBlock, LabelledBlock, Record
 
 
 class Model(AbstractContextManager["Model"]):
@@ -40,7 +39,8 @@ class Model(AbstractContextManager["Model"]):
         self.config = config or LabelConfig()
         self.encoder = open_encoder(bundle, self.config.overlap)
         self.scheme = Scheme.from_labels(bundle.labels, bundle.scheme)
-        self.config.check_scheme(self.scheme)
+        if self.scheme.segmentation:
+            self.config.check_segmentation()
         self.backend = open_backend(bundle, backend, precision, device, threads)
         self.labeller = Labeller(self.backend, self.encoder.special, self.scheme, self.config)
 
@@ -63,7 +63,7 @@ class Model(AbstractContextManager["Model"]):
         for labels in self.labeller.label(encoded()):
             for document, reason in labels.failed.items():
                 raise BackendError(f"the model failed on document {document}: {reason}")
-            yield decode(*waiting.popleft(), labels, self.scheme, self.config.min_score)
+            yield label_records(*waiting.popleft(), labels, self.scheme, self.config.min_score)
 
 
 def open_encoder(bundle: Bundle, overlap: int) -> Encoder:

@@ -69,7 +69,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class BatchLabels:
     """What a backend returns for the positions of a batch, in their order."""
 
     label_ids: Ints  # (positions,): arg max
@@ -93,3 +93,17 @@ class Spans:
     first: Ints  # (spans,): first word
     end: Ints  # (spans,): word after the last
     label: Ints  # (spans,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledBlock:
+    """The records of a block with all that was found in them."""
+
+    records: list[Record]  # none of them refused
+    encoded: EncodedBlock
+    labels: WordLabels
+    spans: Spans
+    span_scores: Floats  # (spans,): mean score of the words of each
+    names: tuple[str, ...]  # of the label ids
+    types: tuple[str, ...]  # of the spans' labels
+    segmentation: bool  # whether the spans are words, which leave nothing out

@@ -45,8 +45,7 @@ class TaggingDriver:
         self._input = Path(self._folder.name, "in.jsonl")
         self._output = Path(self._folder.name, "out.jsonl")
         self._documents: list[list[str]] = []
-        self._before: dict[str, Any] = {}  # what the model's counters said before the last run
-        self._after: dict[str, Any] = {}
+        self._stats: dict[str, Any] = {}  # of the last run
 
     def prepare(self, documents: list[list[str]], copies: int) -> None:
         self._documents = documents
@@ -62,20 +61,19 @@ class TaggingDriver:
             inputs=(str(self._input),), output=str(self._output), force=True, workers=self._workers
         )
         with Run(config, self._model) as run:
-            self._before = run.stats()
             for _ in run:
                 pass
-            self._after = run.stats()
+            self._stats = run.stats()
 
     def report(self) -> dict[str, Any]:
         """Counts, `stages` (seconds of each, over all threads) and `waits`."""
-        before, after = self._before, self._after
+        stats = self._stats
         return {
-            "subwords": after["subwords"] - before["subwords"],
-            "positions": after["padded_subwords"] - before["padded_subwords"],
-            "stages": _less(after["stage_s"], before["stage_s"]),
-            "waits": _less(after["wait_s"], before["wait_s"]),
-            "wall_s": after["seconds"],
+            "subwords": stats["subwords"],
+            "positions": stats["padded_subwords"],
+            "stages": stats["stage_s"],
+            "waits": stats["wait_s"],
+            "wall_s": stats["seconds"],
         }
 
     def spans(self, documents: int) -> list[list[Span]]:
@@ -91,7 +89,3 @@ class TaggingDriver:
             (begins[one["start"]], begins[one["end"]] - len(self._joint), one["entity_group"])
             for one in found["entities"]
         ]
-
-
-def _less(after: dict[str, float], before: dict[str, float]) -> dict[str, float]:
-    return {name: seconds - before[name] for name, seconds in after.items()}

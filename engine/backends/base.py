@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from ..types import Batch, Labels
+from ..types import Batch, BatchLabels
 
 
 class Backend(Protocol):
@@ -14,7 +14,7 @@ class Backend(Protocol):
     streams: int  # batches worth running at the same time
     batch_tokens: int  # padded subwords a batch that suit the device
 
-    def run(self, batch: Batch) -> Labels:
+    def run(self, batch: Batch) -> BatchLabels:
         """Labels the positions of a batch.
 
         Raises:

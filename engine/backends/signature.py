@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import BackendError
 from ..labels.decoding import softmax
-from ..types import Batch, Labels
+from ..types import Batch, BatchLabels
 
 _TAIL = ("label_ids", "scores", "word_logits")
 
@@ -53,7 +53,7 @@ class Signature:
             values["token_type_ids"] = np.zeros_like(batch.input_ids)
         return {name: values[name] for name in self.inputs}
 
-    def labels(self, outputs: Mapping[str, NDArray[Any]], batch: Batch) -> Labels:
+    def labels(self, outputs: Mapping[str, NDArray[Any]], batch: Batch) -> BatchLabels:
         """Labels from a graph's outputs, which are copied: a runtime may write over its own."""
         if self.outputs == _TAIL:
             label_ids, scores, logits = (np.array(outputs[name]) for name in _TAIL)
@@ -62,7 +62,7 @@ class Signature:
             logits = grid.reshape(-1, grid.shape[-1])[batch.word_index].astype(np.float32)
             label_ids = logits.argmax(axis=1)
             scores = softmax(logits).max(axis=1, initial=0.0)
-        return Labels(
+        return BatchLabels(
             # flat: without positions, ONNX Runtime gives (0, labels)
             label_ids=label_ids.astype(np.int32).reshape(-1),
             scores=scores.astype(np.float32).reshape(-1),

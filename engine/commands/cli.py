@@ -9,20 +9,19 @@ from typing import Any
 import click
 
 from ..errors import ConfigError, NerxError
-
-REJECTED, USAGE, FATAL, INTERRUPTED = 1, 2, 3, 130  # exit codes
+from .exit_codes import FATAL, INTERRUPTED, USAGE
 
 _COMMANDS = {
-    "tag": ("tag", "Label a corpus: entities, or words of Chinese text."),
-    "view": ("view", "Show labelled records, or where two labellings differ, as a page."),
-    "eval": ("evaluate", "Score a model on gold data."),
+    "tag": (".tag", "Label a corpus: entities, or words of Chinese text."),
+    "view": (".view", "Show labelled records, or where two labellings differ, as a page."),
+    "eval": (".evaluate", "Score a model on gold data."),
     "bench": (
-        "..benchmarks.command",
+        "...benchmarks.command",
         "Measure speed, beside other libraries and the machine's limit.",
     ),
-    "export": ("export", "Turn a model into a bundle that the runtimes load."),
-    "finetune": ("finetune", "Train the reference models and the built-in ones."),
-    "info": ("info", "Show what this machine can run and which models are built in."),
+    "export": (".export", "Turn a model into a bundle that the runtimes load."),
+    "finetune": (".finetune", "Train the reference models and the built-in ones."),
+    "info": (".info", "Show what this machine can run and which models are built in."),
 }
 
 
@@ -39,7 +38,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._modules:
             return None
-        module = import_module(f".{self._modules[cmd_name][0]}", __package__)
+        module = import_module(self._modules[cmd_name][0], __package__)
         command: click.Command = module.command
         return command
 

@@ -18,7 +18,7 @@ from ..formats.registry import FORMATS, TARGETS
 from ..model import Model
 from ..run.interrupts import Interrupts
 from ..run.run import Run
-from .cli import REJECTED
+from .exit_codes import REJECTED
 from .models import load_bundle
 from .options import label_options, model_options
 

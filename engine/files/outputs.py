@@ -4,10 +4,7 @@ import os
 from collections.abc import Sequence
 
 from ..errors import ConfigError
-from ..formats.registry import find_target
 from .sink import Sink, is_file
-
-_SUFFIXES = {"conll": ".conll", "words": ".txt"}  # all other formats are JSON Lines
 
 
 class Outputs:
@@ -49,22 +46,19 @@ class Outputs:
         self._sink.abandon()
 
 
-def name_outputs(
-    folder: str, inputs: Sequence[str], kinds: Sequence[str], to: str | None
-) -> list[str]:
-    """A file in `folder` for each input: the input's name, with the suffix of the output format.
+def name_outputs(folder: str, inputs: Sequence[str], suffixes: Sequence[str | None]) -> list[str]:
+    """A file in `folder` for each input: the input's name, with its new suffix if there is one.
 
     Raises:
         ConfigError: two inputs would share an output.
     """
     paths: dict[str, str] = {}
-    for path, kind in zip(inputs, kinds, strict=True):
+    for path, suffix in zip(inputs, suffixes, strict=True):
         name, packing = os.path.basename(path), ""
         if name.lower().endswith((".gz", ".zst")):
             name, packing = os.path.splitext(name)
-        target = find_target(to, kind)
-        if target != kind:
-            name = os.path.splitext(name)[0] + _SUFFIXES.get(target, ".jsonl")
+        if suffix is not None:
+            name = os.path.splitext(name)[0] + suffix
         output = os.path.join(folder, name + packing)
         if output in paths:
             raise ConfigError(

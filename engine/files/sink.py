@@ -1,6 +1,5 @@
 """An output: a file, plain or .gz or .zst, or stdout."""
 
-import base64
 import gzip
 import os
 import stat
@@ -8,13 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import zstandard
 
 from ..errors import ConfigError, NerxError
-from ..formats.jsonl import dump
-from ..types import Record
 
 _GZIP_LEVEL = 5
 _ZSTD_LEVEL = 3
@@ -145,21 +142,6 @@ class Sink:
         except OSError as error:
             kept = f"; what was written so far is in {self._part}" if self._part else ""
             raise NerxError(f"{self.path} cannot be written: {_reason(error)}{kept}") from None
-
-
-def render_reject(file: str, record: Record) -> bytes:
-    """The line of a refused record in the file of rejects."""
-    row: dict[str, Any] = {
-        "file": file,
-        "line": record.line,
-        "offset": record.offset,
-        "reason": record.error,
-    }
-    try:
-        row["raw"] = record.raw.decode()
-    except UnicodeDecodeError:
-        row["raw_base64"] = base64.b64encode(record.raw).decode()
-    return dump(row) + b"\n"
 
 
 def sync_folder(path: str) -> None:

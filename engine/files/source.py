@@ -6,17 +6,18 @@ pipe goes quiet, the whole records read so far are handed on at once.
 """
 
 import os
+import re
 import select
 import stat
 import time
 import zlib
 from collections.abc import Iterable, Iterator
 from types import TracebackType
+from typing import Protocol
 
 import zstandard
 
 from ..errors import InputError
-from ..formats.base import Reader
 from ..types import Block
 
 MAX_RECORD_BYTES = 16 << 20
@@ -31,9 +32,22 @@ _FRAME_BYTES = 1 << 10  # given to zstd at once: even in a bomb it unpacks to 32
 _OVERLAP = 1 << 10  # an end of record is found whole if it is no longer than this
 
 
+class RecordEnds(Protocol):
+    """Knows where records end; each reader of `formats` does."""
+
+    @property
+    def end(self) -> re.Pattern[bytes]:
+        """What ends a record, however long it is."""
+        ...
+
+    def cut(self, buffer: bytes | bytearray) -> int:
+        """The length of the longest head of `buffer` that holds whole records only; 0 if none."""
+        ...
+
+
 def read_blocks(
     path: str,
-    reader: Reader,
+    reader: RecordEnds,
     block_bytes: int,
     max_record_bytes: int = MAX_RECORD_BYTES,
     start: int = 0,
@@ -97,7 +111,7 @@ class Source:
 
     def blocks(
         self,
-        reader: Reader,
+        reader: RecordEnds,
         block_bytes: int,
         max_record_bytes: int = MAX_RECORD_BYTES,
         start: int = 0,
@@ -210,7 +224,7 @@ class Source:
         del self._buffer[:left]
         return start
 
-    def _drop_record(self, reader: Reader, least: int) -> tuple[int, int]:
+    def _drop_record(self, reader: RecordEnds, least: int) -> tuple[int, int]:
         """Drops the record at the front, which is longer than `least`: its lines and bytes."""
         lines = length = 0
         while True:

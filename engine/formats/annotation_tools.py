@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from ..types import Record
+from ..types import LabelledBlock, Record
 from .annotations import span_ranges
-from .base import LabelledBlock
 from .jsonl import dump, splice
 
 
@@ -76,7 +75,7 @@ def _line(doc: _Document, new: dict[str, Any], input_format: str) -> bytes:
 def _documents(block: LabelledBlock) -> Iterator[_Document]:
     starts, ends = block.encoded.word_start.tolist(), block.encoded.word_end.tolist()
     firsts, span_ends = block.spans.first.tolist(), block.spans.end.tolist()
-    types = block.scheme.types
+    types = block.types
     labels = [types[label] for label in block.spans.label.tolist()]
     doc_words = pairwise(block.encoded.doc_words.tolist())
     for record, (word, end), spans in zip(

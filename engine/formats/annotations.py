@@ -5,16 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from .base import LabelledBlock
+from ..types import LabelledBlock
 
 _SCORE_DIGITS = 4
 
 
 def annotate(block: LabelledBlock) -> list[dict[str, Any]]:
     """What JSONL output adds to each record: `entities` or `words`, and `tags` beside tokens."""
-    key, found = (
-        ("words", words(block)) if block.scheme.segmentation else ("entities", entities(block))
-    )
+    key, found = ("words", words(block)) if block.segmentation else ("entities", entities(block))
     if all(record.tokens is None for record in block.records):
         return [{key: item} for item in found]
     return [
@@ -29,7 +27,7 @@ def entities(block: LabelledBlock) -> list[list[dict[str, Any]]]:
     `start` and `end` are code points of the text; for given tokens they count tokens.
     """
     starts, ends = span_bounds(block)
-    types = block.scheme.types
+    types = block.types
     groups = [types[label] for label in block.spans.label.tolist()]
     scores = block.span_scores.astype(np.float64).round(_SCORE_DIGITS).tolist()
     result = []
@@ -79,7 +77,7 @@ def words(block: LabelledBlock) -> list[list[str]]:
 
 def tags(block: LabelledBlock) -> list[list[str]]:
     """The label of each word of each record."""
-    names = np.array(block.scheme.labels, dtype=object)
+    names = np.array(block.names, dtype=object)
     labels = names[block.labels.label_ids].tolist()
     return [labels[first:end] for first, end in pairwise(block.encoded.doc_words.tolist())]
 

@@ -1,23 +1,9 @@
 """What a format is: bytes to records, and labelled records back to bytes."""
 
 import re
-from dataclasses import dataclass
 from typing import Protocol
 
-from ..labels.schemes import Scheme
-from ..types import Block, EncodedBlock, Floats, Record, Spans, WordLabels
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledBlock:
-    """The records of a block with all that was found in them."""
-
-    records: list[Record]  # none of them refused
-    encoded: EncodedBlock
-    labels: WordLabels
-    spans: Spans
-    span_scores: Floats  # (spans,)
-    scheme: Scheme
+from ..types import Block, LabelledBlock, Record
 
 
 class Reader(Protocol):

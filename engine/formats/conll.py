@@ -8,9 +8,8 @@ import io
 import re
 from collections.abc import Iterator
 
-from ..types import Block, Record
+from ..types import Block, LabelledBlock, Record
 from .annotations import tags
-from .base import LabelledBlock
 from .text import not_utf8, refuse_too_long, utf8
 
 _DOCSTART = b"-DOCSTART-"

@@ -10,9 +10,8 @@ from typing import Any
 
 import orjson
 
-from ..types import Block, Record
+from ..types import Block, LabelledBlock, Record
 from .annotations import annotate
-from .base import LabelledBlock
 from .text import LINE_END, lines, not_utf8, refuse_too_long
 
 _KEYS = ("entities", "words", "tags", "text", "tokens", "spans", "label")  # all that is ever added

@@ -1,10 +1,9 @@
 """Which format an input has, and what can be written from it."""
 
 from ..errors import ConfigError
-from ..labels.schemes import Scheme
 from .annotation_tools import DoccanoWriter, ProdigyWriter
 from .base import Reader, Writer
-from .conll import ConllReader, ConllTagger, ConllWriter
+from .conll import ConllReader, ConllTagger, ConllWriter, end_sentence
 from .jsonl import JsonlReader, JsonlSplicer, JsonlWriter
 from .segmented import WordsWriter
 from .text import TextReader
@@ -16,6 +15,9 @@ _SUFFIXES = {
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
     **dict.fromkeys((".conll", ".iob", ".iob2", ".bio", ".tsv"), "conll"),
 }
+
+
+_OUTPUT_SUFFIXES = {"conll": ".conll", "words": ".txt"}  # all other formats are JSON Lines
 
 
 def find_format(path: str, head: bytes = b"") -> str:
@@ -70,8 +72,21 @@ def find_target(to: str | None, input_format: str) -> str:
     return to or ("conll" if input_format == "conll" else "jsonl")
 
 
-def open_writer(to: str | None, input_format: str, scheme: Scheme) -> Writer:
+def output_suffix(to: str | None, input_format: str) -> str | None:
+    """The suffix of the output's format; None where it is the input's own."""
+    target = find_target(to, input_format)
+    return None if target == input_format else _OUTPUT_SUFFIXES.get(target, ".jsonl")
+
+
+def end_output(to: str | None, input_format: str, output: bytes) -> bytes:
+    """The output of an input, or of its last part, with what must end it before another follows."""
+    return end_sentence(output) if find_target(to, input_format) == "conll" else output
+
+
+def open_writer(to: str | None, input_format: str, *, segmentation: bool) -> Writer:
     """The writer for `to`, one of `TARGETS` or None, as `find_target` takes it.
+
+    segmentation: whether the model parts text into words
 
     Raises:
         ConfigError: an unknown target, or one that cannot hold what the model finds.
@@ -82,11 +97,11 @@ def open_writer(to: str | None, input_format: str, scheme: Scheme) -> Writer:
     if target == "conll":
         return ConllTagger() if input_format == "conll" else ConllWriter()
     if target == "words":
-        if not scheme.segmentation:
+        if not segmentation:
             raise ConfigError("--to words needs a word segmentation model such as zh")
         return WordsWriter()
     if target not in TARGETS:
         raise ConfigError(f"unknown output {target!r}; expected one of {', '.join(TARGETS)}")
-    if scheme.segmentation:
+    if segmentation:
         raise ConfigError(f"--to {target} holds entities; for word segmentation use jsonl or words")
     return ProdigyWriter(input_format) if target == "prodigy" else DoccanoWriter(input_format)

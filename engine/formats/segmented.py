@@ -1,7 +1,7 @@
 """Segmented text: a document a line, its words joined by one space."""
 
+from ..types import LabelledBlock
 from .annotations import words
-from .base import LabelledBlock
 from .text import utf8
 
 _LINE_BREAKS = str.maketrans("\r\n", "  ")

@@ -1,41 +1,22 @@
-"""Label ids to spans: legal label sequences, runs of words, their scores. Pure and vectorised."""
+"""Legal label sequences: what is illegal, and the best that is not. Pure and vectorised."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import offsets
-from ..types import Floats, Ints, Spans
+from ..types import Floats, Ints
 from .schemes import Scheme
 
 
-def find_spans(label_ids: Ints, starts: Ints, scheme: Scheme) -> Spans:
-    """The labelled spans of a run of documents.
-
-    label_ids: (words,)
-    starts: (any,) words before which no span goes on, the first words of documents among them;
-        repeats and len(label_ids) are allowed, so that `doc_words` will do.
-    """
-    kinds = scheme.label_types[label_ids]
-    edge = _edges(len(label_ids), starts)
-    begins = scheme.begins[_previous(label_ids, edge, scheme), label_ids]
-    first = np.flatnonzero(begins)
-    stops = np.append(np.flatnonzero(begins | edge | (kinds < 0)), len(label_ids))
-    end = stops[np.searchsorted(stops, first, side="right")]
-    return Spans(first=first.astype(np.int32), end=end.astype(np.int32), label=kinds[first])
-
-
-def mean_scores(scores: Floats, spans: Spans) -> Floats:
-    """The mean word score of each span: (spans,)."""
-    total = np.zeros(len(scores) + 1)
-    np.cumsum(scores, out=total[1:])
-    means = (total[spans.end] - total[spans.first]) / (spans.end - spans.first)
-    return means.astype(np.float32)
-
-
-def illegal_documents(label_ids: Ints, doc_words: Ints, scheme: Scheme) -> Ints:
-    """Numbers of the documents whose labels break a rule of the scheme."""
-    bad = np.flatnonzero(_illegal(label_ids, doc_words, scheme))
-    return np.unique(np.searchsorted(doc_words, bad, side="right") - 1).astype(np.int32)
+def illegal_words(label_ids: Ints, doc_words: Ints, scheme: Scheme) -> NDArray[np.bool_]:
+    """Whether each word may not follow the one before, or not be its document's last: (words,)."""
+    if scheme.legal.all() or not len(label_ids):
+        return np.zeros(len(label_ids), np.bool_)
+    edge = document_edges(len(label_ids), doc_words)
+    bad = ~scheme.legal[previous_labels(label_ids, edge, scheme), label_ids]
+    last = np.append(edge[1:], True)
+    illegal: NDArray[np.bool_] = bad | (last & ~scheme.legal[label_ids, len(scheme.labels)])
+    return illegal
 
 
 def illegal_runs(label_ids: Ints, doc_words: Ints, scheme: Scheme, reach: int) -> Ints:
@@ -43,7 +24,7 @@ def illegal_runs(label_ids: Ints, doc_words: Ints, scheme: Scheme, reach: int) -
 
     A run reaches `reach` words to both sides, at most to the ends of its document.
     """
-    bad = np.flatnonzero(_illegal(label_ids, doc_words, scheme))
+    bad = np.flatnonzero(illegal_words(label_ids, doc_words, scheme))
     doc = np.searchsorted(doc_words, bad, side="right") - 1
     first = np.maximum(bad - reach, doc_words[doc])
     end = np.minimum(bad + reach, doc_words[doc + 1])
@@ -118,15 +99,19 @@ def pool(probabilities: Floats, lengths: Ints, how: str) -> Floats:
     return pooled
 
 
-def _illegal(label_ids: Ints, doc_words: Ints, scheme: Scheme) -> NDArray[np.bool_]:
-    """Whether each word may not follow the one before it, or may not be a document's last."""
-    if scheme.legal.all() or not len(label_ids):
-        return np.zeros(len(label_ids), np.bool_)
-    edge = _edges(len(label_ids), doc_words)
-    bad = ~scheme.legal[_previous(label_ids, edge, scheme), label_ids]
-    last = np.append(edge[1:], True)
-    illegal: NDArray[np.bool_] = bad | (last & ~scheme.legal[label_ids, len(scheme.labels)])
-    return illegal
+def document_edges(words: int, starts: Ints) -> NDArray[np.bool_]:
+    """Whether a document begins at each word: (words,); `starts` as `find_spans` takes them."""
+    edge = np.zeros(words + 1, np.bool_)
+    edge[starts] = True
+    return edge[:-1]
+
+
+def previous_labels(label_ids: Ints, edge: NDArray[np.bool_], scheme: Scheme) -> Ints:
+    """The label before each word, with the table row of the edge where a document begins."""
+    previous = np.empty_like(label_ids)
+    previous[1:] = label_ids[:-1]
+    previous[edge] = len(scheme.labels)
+    return previous
 
 
 def _where_edge(
@@ -135,17 +120,3 @@ def _where_edge(
     """A row of penalties for each run that touches its document's edge, zeros for the others."""
     touches = np.ones(len(order), np.bool_) if edges is None else edges[order]
     return np.where(touches[:, None], penalty, 0.0)
-
-
-def _edges(words: int, starts: Ints) -> NDArray[np.bool_]:
-    edge = np.zeros(words + 1, np.bool_)
-    edge[starts] = True
-    return edge[:-1]
-
-
-def _previous(label_ids: Ints, edge: NDArray[np.bool_], scheme: Scheme) -> Ints:
-    """The label before each word, with the table row of the edge where a document begins."""
-    previous = np.empty_like(label_ids)
-    previous[1:] = label_ids[:-1]
-    previous[edge] = len(scheme.labels)
-    return previous

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Ints
-from .decoding import find_spans
 from .schemes import Scheme
+from .spans import find_spans
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ import numpy as np
 
 from ..arrays import offsets
 from ..errors import InputError
-from ..labels.decoding import find_spans
 from ..labels.schemes import Scheme
 from ..labels.scoring import Scores, score
+from ..labels.spans import find_spans
 from ..model import Model
 from ..types import Ints, Record, Spans
 from .gold import Sentence

@@ -1,11 +1,17 @@
 """Where the time of a run goes: seconds by stage, and what the stages waited for."""
 
-import resource
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from threading import Lock
+from typing import Any
+
+from ..inference.labeller import PendingBlock
+from .memory import peak_memory_mb
+from .stages import FinishedBlock
+
+_STAGES = ("read", "encode", "batch", "run", "label", "render", "write")
 
 
 class Stopwatch:
@@ -33,11 +39,35 @@ class Stopwatch:
         return {name: round(self._seconds[name], 3) for name in names}
 
 
-def peak_memory_mb() -> float:
-    """The most memory that this process has held at once, in MB (10^6 bytes)."""
-    with suppress(OSError), open("/proc/self/status") as status:
-        for line in status:
-            if line.startswith("VmHWM:"):
-                return round(int(line.split()[1]) * 1024 / 1e6, 1)
-    # A child may count what its parent held when it was started, so this is second best.
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1)
+class Stats:
+    """What one run costs: seconds by stage, subwords and their padding, memory of its workers."""
+
+    def __init__(self) -> None:
+        self.clock = Stopwatch()
+        self.subwords = 0  # given to the model
+        self.padded_subwords = 0  # the places they took in batches
+        self.worker_memory_mb = 0.0  # peak of the worker that held most
+
+    def count_model(self, block: PendingBlock) -> None:
+        """Adds what a block cost that the model is done with."""
+        self.subwords += block.subwords
+        self.padded_subwords += block.padded_subwords
+        self.clock.add("run", sum(block.run_s))
+
+    def count_worker(self, block: FinishedBlock) -> None:
+        """Adds what a block cost that is finished."""
+        self.clock.add("encode", block.encode_s)
+        self.clock.add("render", block.render_s)
+        self.worker_memory_mb = max(self.worker_memory_mb, block.memory_mb)
+
+    def summary(self) -> dict[str, Any]:
+        """As `--stats` writes it."""
+        places = self.padded_subwords
+        return {
+            "stage_s": self.clock.seconds(*_STAGES),
+            "wait_s": self.clock.seconds("input", "workers", "model"),
+            "subwords": self.subwords,
+            "padded_subwords": places,
+            "padding": round(1 - self.subwords / places, 5) if places else 0.0,
+            "peak_memory_mb": peak_memory_mb(),
+        }

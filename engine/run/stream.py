@@ -12,18 +12,16 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from ..errors import BackendError, NerxError
-from ..inference.labelling import Labeller, PendingBlock
+from ..inference.labeller import Labeller, PendingBlock
 from ..types import Block, EncodedBlock
-from .stats import Stopwatch
-from .work import FinishedBlock
-from .workers import Workers
+from .pool import Pool
+from .stages import FinishedBlock
+from .stats import Stats, Stopwatch
 
 _RUNNING = 2  # blocks that the backend has at once, so that it need not wait for the next one
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,44 +41,38 @@ def default_block_bytes(device: str) -> int:
 
 
 def label_stream(
-    blocks: Iterator[InputBlock], workers: Workers, labeller: Labeller, block_bytes: int
+    blocks: Iterator[InputBlock], pool: Pool, labeller: Labeller, block_bytes: int, stats: Stats
 ) -> Iterator[tuple[InputBlock, FinishedBlock]]:
     """Labels the blocks of a run in order.
 
     block_bytes: what a block has as a rule; of longer ones, fewer are in flight
+    stats: of the run, to which this adds
 
     Raises:
         NerxError: a worker or the model failed; the message names the records.
         InputError: the input cannot be read; all blocks before that are labelled first.
     """
-    flow = _Flow(workers, labeller, block_bytes)
-    unread: NerxError | None = None
-    with _Ahead(blocks, labeller.clock) as ahead:
-        coming: Future[InputBlock | None] | None = ahead.next()
-        while coming or flow.busy:
-            reading = None if flow.full else coming
-            flow.wait(reading)
-            if finished := flow.step():
-                yield finished
-            elif reading and reading.done():
-                try:
-                    arrived = reading.result()
-                except NerxError as error:
-                    arrived, unread = None, error
-                coming = ahead.next() if arrived else None
-                if arrived:
-                    flow.open(arrived)
-    if unread:
-        raise unread
+    flow = _Flow(pool, labeller, block_bytes, stats)
+    with _Ahead(blocks, stats.clock) as ahead:
+        while ahead.coming or flow.busy:
+            flow.wait(ahead)
+            if ahead.ready and not flow.full and (item := ahead.read()):
+                flow.open(item)  # a worker parses and encodes it
+            flow.run()  # the backend labels its batches
+            flow.close()  # a worker decodes and renders it
+            yield from flow.finished()  # in input order, to be written
+    if ahead.error:
+        raise ahead.error
 
 
 class _Flow:
     """The blocks in flight: with a worker, with the backend, with a worker again."""
 
-    def __init__(self, workers: Workers, labeller: Labeller, block_bytes: int) -> None:
-        self._workers = workers
+    def __init__(self, pool: Pool, labeller: Labeller, block_bytes: int, stats: Stats) -> None:
+        self._pool = pool
         self._labeller = labeller
-        self._most = workers.count + _RUNNING + 1
+        self._stats = stats
+        self._most = pool.count + _RUNNING + 1
         self._most_bytes = self._most * block_bytes
         self._opening: deque[tuple[InputBlock, Future[EncodedBlock]]] = deque()
         self._running: deque[tuple[InputBlock, PendingBlock]] = deque()
@@ -96,9 +88,9 @@ class _Flow:
         size = sum(len(item.block.data) for item in held)
         return len(held) >= self._most or size >= self._most_bytes
 
-    def wait(self, reading: Future[Any] | None) -> None:
+    def wait(self, ahead: "_Ahead") -> None:
         """Waits until there is something to do: a step, or a block that has been read."""
-        heads: list[Future[Any]] = [reading] if reading else []
+        heads: list[Future[Any]] = [ahead.coming] if ahead.coming and not self.full else []
         if self._opening and len(self._running) < _RUNNING:
             heads.append(self._opening[0][1])
         if self._closing:
@@ -109,31 +101,39 @@ class _Flow:
             if last is None:  # a block without words is labelled at once
                 return
             heads.append(last)
-        with self._labeller.clock.measure(awaited):
+        with self._stats.clock.measure(awaited):
             wait(heads, None, FIRST_COMPLETED)
 
     def open(self, item: InputBlock) -> None:
         """Hands a block to a worker."""
         with _naming(item):
-            self._opening.append((item, self._workers.open(item.number, item.kind, item.block)))
+            self._opening.append((item, self._pool.open(item.number, item.kind, item.block)))
 
-    def step(self) -> tuple[InputBlock, FinishedBlock] | None:
-        """Takes one block a step further where one is ready; returns it if that was the last."""
-        if self._closing and self._closing[0][1].done():
+    def run(self) -> None:
+        """Hands what is encoded to the backend, so that it always has the next block as well."""
+        while self._opening and len(self._running) < _RUNNING and self._opening[0][1].done():
+            item, opened = self._opening.popleft()
+            with _naming(item), self._stats.clock.measure("batch"):
+                pending = self._labeller.start(opened.result())
+            self._running.append((item, pending))
+
+    def close(self) -> None:
+        """Hands what is labelled back to the worker that holds its records."""
+        while self._running and _is_done(self._running[0][1].last):
+            item, pending = self._running.popleft()
+            with _naming(item), self._stats.clock.measure("label"):
+                labels = self._labeller.finish(pending)
+            self._stats.count_model(pending)
+            with _naming(item):
+                self._closing.append((item, self._pool.close(item.number, labels)))
+
+    def finished(self) -> Iterator[tuple[InputBlock, FinishedBlock]]:
+        while self._closing and self._closing[0][1].done():
             item, ending = self._closing.popleft()
             with _naming(item):
-                return item, ending.result()
-        if self._running and _is_done(self._running[0][1].last):
-            item, pending = self._running.popleft()
-            with _naming(item), self._labeller.clock.measure("label"):
-                labels = self._labeller.finish(pending)
-            with _naming(item):
-                self._closing.append((item, self._workers.close(item.number, labels)))
-        elif self._opening and len(self._running) < _RUNNING and self._opening[0][1].done():
-            item, opened = self._opening.popleft()
-            with _naming(item), self._labeller.clock.measure("batch"):
-                self._running.append((item, self._labeller.start(opened.result())))
-        return None
+                finished = ending.result()
+            self._stats.count_worker(finished)
+            yield item, finished
 
 
 def _is_done(future: Future[Any] | None) -> bool:
@@ -163,27 +163,43 @@ def _naming(item: InputBlock) -> Iterator[None]:
         ) from error
 
 
-class _Ahead(Generic[T]):
-    """Draws items from an iterator on a thread of its own, one ahead of their use.
+class _Ahead:
+    """Draws blocks from an iterator on a thread of its own, one ahead of their use.
 
     The thread is a daemon, so that one which waits for a quiet pipe does not hold up the exit.
     """
 
-    def __init__(self, items: Iterator[T], clock: Stopwatch) -> None:
-        self._items = items
+    def __init__(self, blocks: Iterator[InputBlock], clock: Stopwatch) -> None:
+        self.error: NerxError | None = None  # what ended the input early
+        self._blocks = blocks
         self._clock = clock
-        self._asked: SimpleQueue[Future[T | None] | None] = SimpleQueue()
+        self._asked: SimpleQueue[Future[InputBlock | None] | None] = SimpleQueue()
         threading.Thread(target=self._draw, name="nerx-read", daemon=True).start()
+        self.coming: Future[InputBlock | None] | None = self._ask()  # None once all are read
 
-    def __enter__(self) -> "_Ahead[T]":
+    def __enter__(self) -> "_Ahead":
         return self
 
     def __exit__(self, *_: Any) -> None:
         self._asked.put(None)
 
-    def next(self) -> "Future[T | None]":
-        """The next item, None after the last, or what the iterator raised."""
-        future: Future[T | None] = Future()
+    @property
+    def ready(self) -> bool:
+        return self.coming is not None and self.coming.done()
+
+    def read(self) -> InputBlock | None:
+        """The block that is ready; None if there was none left, or it could not be read."""
+        assert self.coming is not None
+        block = None
+        try:
+            block = self.coming.result()
+        except NerxError as error:
+            self.error = error
+        self.coming = self._ask() if block else None
+        return block
+
+    def _ask(self) -> Future[InputBlock | None]:
+        future: Future[InputBlock | None] = Future()
         self._asked.put(future)
         return future
 
@@ -191,8 +207,8 @@ class _Ahead(Generic[T]):
         while future := self._asked.get():
             try:
                 with self._clock.measure("read"):
-                    item = next(self._items, None)
+                    block = next(self._blocks, None)
             except BaseException as error:
                 future.set_exception(error)
             else:
-                future.set_result(item)
+                future.set_result(block)

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from nerx.engine.errors import BackendError
-from nerx.engine.types import Batch, Labels
+from nerx.engine.types import Batch, BatchLabels
 
 
 class FakeBackend:
@@ -22,7 +22,7 @@ class FakeBackend:
         self.poison = poison
         self.rows_seen: list[int] = []
 
-    def run(self, batch: Batch) -> Labels:
+    def run(self, batch: Batch) -> BatchLabels:
         if self.poison is not None and (batch.input_ids == self.poison).any():
             raise BackendError("poisoned batch")
         self.rows_seen.append(len(batch.input_ids))
@@ -31,7 +31,7 @@ class FakeBackend:
         logits = np.full((len(ids), self.labels), rest, np.float32)
         # later ids are slightly surer, so that no two sequences are equally good
         logits[np.arange(len(ids)), ids % self.labels] = np.log(0.9) + ids * 1e-4
-        return Labels(
+        return BatchLabels(
             label_ids=(ids % self.labels).astype(np.int32),
             scores=np.full(len(ids), 0.9, np.float32),
             logits=partial(np.take, logits, axis=0),

@@ -7,7 +7,7 @@ from typing import Any
 import onnxruntime as ort
 
 from ...errors import BackendError
-from ...types import Batch, Labels
+from ...types import Batch, BatchLabels
 from ..cores import usable_cores
 from ..signature import Signature
 
@@ -57,7 +57,7 @@ class OnnxRuntimeBackend:
             [port.name for port in self._session.get_outputs()],
         )
 
-    def run(self, batch: Batch) -> Labels:
+    def run(self, batch: Batch) -> BatchLabels:
         """Labels the positions of a batch; see `Backend.run`."""
         names = self._signature.outputs
         try:

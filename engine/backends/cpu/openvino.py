@@ -10,7 +10,7 @@ import openvino as ov
 
 from ...errors import BackendError
 from ...files.cache import private_folder
-from ...types import Batch, Labels
+from ...types import Batch, BatchLabels
 from ..cores import usable_cores
 from ..signature import Signature
 
@@ -50,7 +50,7 @@ class OpenVinoBackend:
         one = np.zeros((1, 1), np.int64)
         self.run(Batch(input_ids=one, attention_mask=one + 1, word_index=one[0]))
 
-    def run(self, batch: Batch) -> Labels:
+    def run(self, batch: Batch) -> BatchLabels:
         """Labels the positions of a batch; see `Backend.run`."""
         request = self._request()
         try:

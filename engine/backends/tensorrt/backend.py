@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import BackendError
-from ...types import Batch, Labels
+from ...types import Batch, BatchLabels
 from ..signature import Signature
 from .cuda import Gpu
 from .engine_cache import StoredEngine, find_engine
@@ -60,7 +60,7 @@ class TensorRtBackend:
                 self._run_on(lane, number, _usual_batch(profile))  # kernels load at first use
             self._lanes.put(lane)
 
-    def run(self, batch: Batch) -> Labels:
+    def run(self, batch: Batch) -> BatchLabels:
         """Labels the positions of a batch; see `Backend.run`."""
         self._gpu.use()  # CUDA keeps it by thread
         lane = self._lanes.get()

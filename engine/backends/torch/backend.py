@@ -18,7 +18,7 @@ from ....kernels.encoder import EncoderConfig, PackedEncoder
 from ....kernels.word_labels import MAX_LABELS
 from ...arrays import offsets
 from ...errors import BackendError
-from ...types import Batch, Floats, Labels
+from ...types import Batch, BatchLabels, Floats
 from .lanes import Computed, Lanes, compute
 from .packing import PackedBatch, halves, pack
 
@@ -70,7 +70,7 @@ class TorchBackend:
         self._compute = Lanes(self._encoder) if on_gpu else partial(compute, self._encoder)
         self.run(Batch(*(np.array(rows, np.int64) for rows in ([[0, 0]], [[1, 1]], [1]))))
 
-    def run(self, batch: Batch) -> Labels:
+    def run(self, batch: Batch) -> BatchLabels:
         """Labels the positions of a batch; see `Backend.run`."""
         packed = pack(batch)
         self._check(packed)
@@ -95,7 +95,7 @@ class TorchBackend:
                 f"the model has {size} subwords"
             )
 
-    def _label(self, packed: PackedBatch) -> Labels:
+    def _label(self, packed: PackedBatch) -> BatchLabels:
         """Labels a batch; one that does not fit into memory by halves."""
         if not len(packed.word_rows):
             return _joined([], self._labels)
@@ -153,19 +153,19 @@ def _find_precision(precision: str, on_gpu: bool) -> str:
     return precision
 
 
-def _labels(computed: Computed) -> Labels:
+def _labels(computed: Computed) -> BatchLabels:
     ids, scores, logits = computed
 
     def fetch(wanted: NDArray[np.int64]) -> Floats:
         rows: Floats = logits[torch.from_numpy(wanted).to(logits.device)].cpu().numpy()
         return rows
 
-    return Labels(
+    return BatchLabels(
         label_ids=ids.numpy().astype(np.int32), scores=scores.numpy().copy(), logits=fetch
     )
 
 
-def _joined(parts: Sequence[Labels], labels: int) -> Labels:
+def _joined(parts: Sequence[BatchLabels], labels: int) -> BatchLabels:
     """The labels of a batch from those of its parts."""
     begin = offsets(np.array([len(part.label_ids) for part in parts], np.int64))
 
@@ -179,7 +179,7 @@ def _joined(parts: Sequence[Labels], labels: int) -> Labels:
     def glued(arrays: list[Any], dtype: Any) -> Any:
         return np.concatenate([*arrays, np.zeros(0, dtype)])
 
-    return Labels(
+    return BatchLabels(
         label_ids=glued([part.label_ids for part in parts], np.int32),
         scores=glued([part.scores for part in parts], np.float32),
         logits=fetch,

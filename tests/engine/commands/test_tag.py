@@ -20,15 +20,15 @@ from ..conftest import write_mixed_inputs
 # A block of a few records, and a model that takes its time: what a large corpus is to a real one.
 PROGRAM = """
 import sys, time
-from nerx.engine.inference import labelling
+from nerx.engine.inference import labeller
 from nerx.engine.run import run
 from nerx.engine.commands.cli import main
 
 block_bytes, seconds = int(sys.argv.pop(1)), float(sys.argv.pop(1))
 run.default_block_bytes = lambda device: block_bytes
 if seconds:
-    label = labelling.Labeller._run
-    labelling.Labeller._run = lambda self, batch: (time.sleep(seconds), label(self, batch))[1]
+    label = labeller.Labeller._run
+    labeller.Labeller._run = lambda self, *batch: (time.sleep(seconds), label(self, *batch))[1]
 main()
 """
 

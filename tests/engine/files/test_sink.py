@@ -1,6 +1,4 @@
-import base64
 import gzip
-import json
 import os
 import subprocess
 import sys
@@ -9,14 +7,11 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nerx.engine.errors import ConfigError, NerxError
-from nerx.engine.files.sink import Sink, render_reject
+from nerx.engine.files.sink import Sink
 from nerx.engine.files.source import read_blocks
 from nerx.engine.formats.text import TextReader
-from nerx.engine.types import Record
 
 BLOCKS = [b"one\n", b"", b"two\nthree\n"]
 
@@ -125,13 +120,3 @@ def test_stdout_stays_open() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout == b"one\ntwo\n"
-
-
-@given(raw=st.binary(max_size=20), reason=st.text(max_size=9))
-def test_a_reject_holds_all_of_its_record(raw: bytes, reason: str) -> None:
-    line = render_reject("in/a.jsonl", Record(raw, 7, 99, error=reason))
-    assert line.count(b"\n") == 1
-    row = json.loads(line)
-    kept = row.pop("raw").encode() if "raw" in row else base64.b64decode(row.pop("raw_base64"))
-    assert kept == raw
-    assert row == {"file": "in/a.jsonl", "line": 7, "offset": 99, "reason": reason}

@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 
-from nerx.engine.formats.base import LabelledBlock, Reader
+from nerx.engine.formats.base import Reader
 from nerx.engine.labels.schemes import Scheme
-from nerx.engine.types import Block, EncodedBlock, Record, Spans, WordLabels
+from nerx.engine.types import Block, EncodedBlock, LabelledBlock, Record, Spans, WordLabels
 
 NER = Scheme.from_labels(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])
 SEGMENTATION = Scheme.from_labels(["B", "I"])
@@ -48,7 +48,9 @@ def label(records: list[Record], scheme: Scheme) -> LabelledBlock:
         labels=WordLabels(np.array(ids, np.int32), np.ones(len(ids), np.float32)),
         spans=Spans(columns[:, 0], columns[:, 1], columns[:, 2]),
         span_scores=np.full(len(columns), SCORE, np.float32),
-        scheme=scheme,
+        names=scheme.labels,
+        types=scheme.types,
+        segmentation=scheme.segmentation,
     )
 
 

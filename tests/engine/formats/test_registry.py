@@ -64,22 +64,22 @@ def test_what_cannot_be_read_is_refused() -> None:
 
 
 def test_writers() -> None:
-    assert isinstance(open_writer(None, "jsonl", NER), JsonlSplicer)
-    assert isinstance(open_writer(None, "text", NER), JsonlWriter)
-    assert isinstance(open_writer("jsonl", "conll", NER), JsonlWriter)
-    assert isinstance(open_writer(None, "conll", NER), ConllTagger)
-    assert isinstance(open_writer("conll", "text", NER), ConllWriter)
-    assert isinstance(open_writer("prodigy", "text", NER), ProdigyWriter)
+    assert isinstance(open_writer(None, "jsonl", segmentation=False), JsonlSplicer)
+    assert isinstance(open_writer(None, "text", segmentation=False), JsonlWriter)
+    assert isinstance(open_writer("jsonl", "conll", segmentation=False), JsonlWriter)
+    assert isinstance(open_writer(None, "conll", segmentation=False), ConllTagger)
+    assert isinstance(open_writer("conll", "text", segmentation=False), ConllWriter)
+    assert isinstance(open_writer("prodigy", "text", segmentation=False), ProdigyWriter)
 
 
 def test_what_cannot_be_written_is_refused() -> None:
     with pytest.raises(ConfigError, match="needs a word segmentation model"):
-        open_writer("words", "text", NER)
+        open_writer("words", "text", segmentation=False)
     for target in ("prodigy", "doccano"):
         with pytest.raises(ConfigError, match=f"--to {target} holds entities"):
-            open_writer(target, "text", SEGMENTATION)
+            open_writer(target, "text", segmentation=True)
     with pytest.raises(ConfigError, match="unknown output 'xml'"):
-        open_writer("xml", "text", NER)
+        open_writer("xml", "text", segmentation=False)
 
 
 @pytest.mark.parametrize("scheme", [NER, SEGMENTATION], ids=["ner", "segmentation"])
@@ -94,7 +94,7 @@ def test_every_combination_writes_a_piece_a_record(kind: str, target: str, schem
     reader = open_format(kind, "-")
     records = reader.parse(Block(data, 1, 0))
     try:
-        writer = open_writer(target, kind, scheme)
+        writer = open_writer(target, kind, segmentation=scheme.segmentation)
     except ConfigError:
         assert (target == "words") is (scheme is NER)
         return

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerx.engine.errors import InputError
-from nerx.engine.labels.decoding import find_spans
 from nerx.engine.labels.schemes import Scheme
+from nerx.engine.labels.spans import find_spans
 from nerx.engine.run.evaluation import gold_labels, spell
 
 IOB1 = Scheme.from_labels("O I-A B-A I-C B-C".split(), "iob1")

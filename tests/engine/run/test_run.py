@@ -17,7 +17,7 @@ from nerx.engine.errors import ConfigError, InputError, NerxError
 from nerx.engine.formats.conll import ConllReader
 from nerx.engine.model import Model
 from nerx.engine.run.run import Run
-from nerx.engine.run.work import FinishedBlock, Worker
+from nerx.engine.run.stages import FinishedBlock, Stages
 from nerx.engine.types import Block, WordLabels
 
 from ..conftest import write_mixed_inputs
@@ -402,12 +402,12 @@ def test_a_record_that_gets_lost_ends_the_run(
     ner_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "in.txt").write_text("paris\nberlin\n")
-    whole = Worker.close
+    whole = Stages.close
 
-    def losing(self: Worker, number: int, labels: WordLabels) -> FinishedBlock:
+    def losing(self: Stages, number: int, labels: WordLabels) -> FinishedBlock:
         finished = whole(self, number, labels)
         return replace(finished, records=finished.records - 1)
 
-    monkeypatch.setattr(Worker, "close", losing)
+    monkeypatch.setattr(Stages, "close", losing)
     with pytest.raises(NerxError, match="2 records went in, 1 came out and 0 were set aside"):
         run(ner_model, str(tmp_path / "in.txt"), output=str(tmp_path / "out.jsonl"))

@@ -15,20 +15,21 @@ from nerx.engine.config import LabelConfig
 from nerx.engine.errors import BackendError, InputError, NerxError
 from nerx.engine.formats.jsonl import JsonlWriter
 from nerx.engine.formats.text import TextReader
+from nerx.engine.run.pool import Pool
+from nerx.engine.run.stages import FinishedBlock, Stages
+from nerx.engine.run.stats import Stats
 from nerx.engine.run.stream import InputBlock, label_stream
-from nerx.engine.run.work import FinishedBlock, Worker
-from nerx.engine.run.workers import Workers
 from nerx.engine.text.encoding import Encoder
 from nerx.engine.types import Block
 
 from ..fake_backend import FakeBackend
-from ..inference.test_labelling import NER, labeller
+from ..inference.test_labeller import NER, labeller
 from ..tokenizers_for_tests import wordpiece
 
 BLOCK_BYTES = 10_000
 ENCODER = Encoder(wordpiece(), unit="words", max_length=20, overlap=3, pad_id=0)
 FORMATS = {"text": (TextReader(), JsonlWriter())}
-MAKE = partial(Worker, FORMATS, ENCODER, NER, LabelConfig())  # can be pickled
+MAKE = partial(Stages, FORMATS, ENCODER, NER, LabelConfig())  # can be pickled
 
 
 def stream(
@@ -56,9 +57,9 @@ def stream(
             line += lines
 
     with ExitStack() as stack:
-        workers = stack.enter_context(Workers(make, processes))
+        pool = stack.enter_context(Pool(make, processes))
         engine = stack.enter_context(labeller(backend or FakeBackend(5), **options))
-        for _, finished in label_stream(numbered(), workers, engine, BLOCK_BYTES):
+        for _, finished in label_stream(numbered(), pool, engine, BLOCK_BYTES, Stats()):
             yield finished
 
 
@@ -182,6 +183,6 @@ def test_few_blocks_are_in_flight() -> None:
 
 
 def test_workers_need_no_more_than_what_can_be_pickled() -> None:
-    with Workers(MAKE, 1) as workers:
-        encoded = workers.open(0, "text", Block(b"paris berlin\n", 1, 0, lines=1)).result(30)
+    with Pool(MAKE, 1) as pool:
+        encoded = pool.open(0, "text", Block(b"paris berlin\n", 1, 0, lines=1)).result(30)
         assert encoded.words == 2

@@ -10,7 +10,7 @@ import pytest
 from nerx.engine.backends.select import open_backend
 from nerx.engine.bundle import Bundle
 from nerx.engine.errors import BackendError
-from nerx.engine.types import Batch, Labels
+from nerx.engine.types import Batch, BatchLabels
 
 from ..conftest import VOCAB, make_bundle, plain_model, random_batch
 
@@ -20,7 +20,7 @@ def expected_logits(batch: Batch, weights: SimpleNamespace) -> np.ndarray:
     return (hidden @ weights.matrix + weights.bias).reshape(-1, 3)[batch.word_index]
 
 
-def assert_right(labels: Labels, batch: Batch, weights: SimpleNamespace) -> None:
+def assert_right(labels: BatchLabels, batch: Batch, weights: SimpleNamespace) -> None:
     logits = expected_logits(batch, weights)
     powers = np.exp(logits)
     np.testing.assert_array_equal(labels.label_ids, logits.argmax(axis=1))

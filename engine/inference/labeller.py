@@ -1,9 +1,10 @@
 """Encoded blocks in, word labels out: batches on a backend's streams, legal label sequences."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,13 @@ from ..config import LabelConfig
 from ..errors import BackendError
 from ..labels.decoding import best_legal, illegal_runs, pool, softmax
 from ..labels.schemes import Scheme
-from ..run.stats import Stopwatch
 from ..text.encoding import SpecialTokens
-from ..types import Batch, EncodedBlock, Floats, Ints, Labels, WordLabels
+from ..types import Batch, BatchLabels, EncodedBlock, Floats, Ints, WordLabels
 from .batching import build_batch, padding_waste, plan_batches, window_lengths
 
 _REACH = 16  # words to both sides of an illegal label that are decoded anew, at first
 
-_Done = list[tuple[Ints, Labels]]  # for each batch: the word of every position, and the labels
+_Done = list[tuple[Ints, BatchLabels]]  # for each batch: the word of every position, and the labels
 _Logits = Callable[[Ints], Floats]  # (n,) words of the block -> (n, labels)
 
 
@@ -31,7 +31,7 @@ class PendingBatch:
 
     windows: Ints
     words: Ints  # (positions,): the word of each position
-    labels: Future[Labels]
+    labels: Future[BatchLabels]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,18 @@ class PendingBlock:
 
     encoded: EncodedBlock
     batches: list[PendingBatch]
+    subwords: int  # that the model gets
+    padded_subwords: int  # the places they take in batches
+    run_s: list[float] = field(default_factory=list)  # that each batch took, once it is done
 
     @property
-    def last(self) -> Future[Labels] | None:
+    def last(self) -> Future[BatchLabels] | None:
         """The batch that was started last, if there is any."""
         return self.batches[-1].labels if self.batches else None
 
 
 class Labeller(AbstractContextManager["Labeller"]):
-    """Labels encoded blocks with one model, and counts what that costs.
+    """Labels encoded blocks with one model; it keeps nothing of them, so that runs may share it.
 
     `start` hands a block's batches to the backend's streams, `finish` waits for them; what the
     caller does between the two runs beside the model.
@@ -62,9 +65,6 @@ class Labeller(AbstractContextManager["Labeller"]):
         self._scheme = scheme
         self._config = config
         self._pool = ThreadPoolExecutor(backend.streams, thread_name_prefix="nerx-run")
-        self.clock = Stopwatch()
-        self.subwords = 0  # given to the model so far
-        self.padded_subwords = 0  # the places they took in batches
 
     def __exit__(self, *_: Any) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -85,19 +85,21 @@ class Labeller(AbstractContextManager["Labeller"]):
         budget = self._config.batch_tokens or self.backend.batch_tokens
         lengths = window_lengths(encoded, self._special)
         plan = plan_batches(lengths, budget)
-        subwords, places = padding_waste(lengths, plan)
-        self.subwords += subwords
-        self.padded_subwords += places
-        return PendingBlock(encoded, [self._start(encoded, windows) for windows in plan])
+        run_s: list[float] = []
+        batches = [self._start(encoded, windows, run_s) for windows in plan]
+        return PendingBlock(encoded, batches, *padding_waste(lengths, plan), run_s)
 
-    def _start(self, encoded: EncodedBlock, windows: Ints) -> PendingBatch:
+    def _start(self, encoded: EncodedBlock, windows: Ints, run_s: list[float]) -> PendingBatch:
         every = self._config.aggregation != "first"
         batch, words = build_batch(encoded, windows, self._special, every_subword=every)
-        return PendingBatch(windows, words, self._pool.submit(self._run, batch))
+        return PendingBatch(windows, words, self._pool.submit(self._run, batch, run_s))
 
-    def _run(self, batch: Batch) -> Labels:
-        with self.clock.measure("run"):
+    def _run(self, batch: Batch, run_s: list[float]) -> BatchLabels:
+        began = time.perf_counter()
+        try:
             return self.backend.run(batch)
+        finally:
+            run_s.append(time.perf_counter() - began)
 
     def finish(self, pending: PendingBlock) -> WordLabels:
         """Waits for a block's batches; a batch that fails is tried again window by window.
@@ -112,7 +114,7 @@ class Labeller(AbstractContextManager["Labeller"]):
             try:
                 done.append((batch.words, batch.labels.result()))
             except BackendError as error:
-                alone, bad = self._one_by_one(encoded, batch.windows)
+                alone, bad = self._one_by_one(pending, batch.windows)
                 if len(bad) == len(batch.windows) > 1:
                     raise error
                 done += alone
@@ -123,17 +125,18 @@ class Labeller(AbstractContextManager["Labeller"]):
             labels, logits = _labels_of_pooled_subwords(
                 encoded.words, done, len(self._scheme.labels), self._config.aggregation
             )
-        labels.failed.update(failed)
+        labels = replace(labels, failed=failed)
         if self._config.decode == "viterbi":
-            repair(labels, logits, encoded.doc_words, self._scheme)
+            return repair(labels, logits, encoded.doc_words, self._scheme)
         return labels
 
-    def _one_by_one(self, encoded: EncodedBlock, windows: Ints) -> tuple[_Done, dict[int, str]]:
+    def _one_by_one(self, pending: PendingBlock, windows: Ints) -> tuple[_Done, dict[int, str]]:
         """Labels of the windows that can be labelled; number and reason of each other document."""
+        encoded = pending.encoded
         done: _Done = []
         failed: dict[int, str] = {}
         for window in windows:
-            batch = self._start(encoded, np.array([window], np.int32))
+            batch = self._start(encoded, np.array([window], np.int32), pending.run_s)
             try:
                 done.append((batch.words, batch.labels.result()))
             except BackendError as error:
@@ -144,6 +147,22 @@ class Labeller(AbstractContextManager["Labeller"]):
 
 
 def _labels_of_first_subwords(words: int, done: _Done) -> tuple[WordLabels, _Logits]:
+    """Puts the labels of batches back into the order of the block's words.
+
+    Returns the labels, and what fetches the logits of some words, which few ask for: it finds the
+    batch and the position of each, asks each batch once, and keeps the order of what was asked.
+
+    >>> def batch(*ids):
+    ...     logits = np.array([[number / 2, number] for number in ids], np.float32)
+    ...     scores = np.ones(len(ids), np.float32)
+    ...     return BatchLabels(np.array(ids, np.int32), scores, lambda places: logits[places])
+    >>> done = [(np.array([2, 0]), batch(7, 5)), (np.array([1, 3]), batch(6, 8))]
+    >>> labels, logits = _labels_of_first_subwords(4, done)
+    >>> labels.label_ids
+    array([5, 6, 7, 8], dtype=int32)
+    >>> logits(np.array([3, 0, 1]))[:, 1]  # of the second batch, the first, the second again
+    array([8., 5., 6.], dtype=float32)
+    """
     label_ids = np.zeros(words, np.int32)
     scores = np.zeros(words, np.float32)
     source = np.zeros((words, 2), np.int64)  # the batch of a word, and its position there
@@ -180,31 +199,32 @@ def _labels_of_pooled_subwords(
     return labels_of_words, lambda wanted: np.log(table[wanted] + np.float32(1e-30))
 
 
-def repair(labels: WordLabels, logits: _Logits, doc_words: Ints, scheme: Scheme) -> None:
-    """Gives documents with an illegal label sequence their best legal one, in place.
+def repair(labels: WordLabels, logits: _Logits, doc_words: Ints, scheme: Scheme) -> WordLabels:
+    """Gives documents with an illegal label sequence their best legal one.
 
     Only runs of words around what is illegal are decoded. Where the best labels of a run, whatever
     stands around it, meet the arg max at both ends, no other sequence of the document is better;
     where they do not, longer runs are tried.
     """
     reach = _REACH
-    label_ids = labels.label_ids.copy()
     while True:
-        runs = illegal_runs(label_ids, doc_words, scheme, reach)
+        runs = illegal_runs(labels.label_ids, doc_words, scheme, reach)
         docs = np.searchsorted(doc_words, runs[:, 0], side="right") - 1
         sound = ~np.isin(docs, list(labels.failed))
         runs, docs = runs[sound], docs[sound]
         if not len(runs):
-            return
+            return labels
         begins, ends = runs[:, 0] == doc_words[docs], runs[:, 1] == doc_words[docs + 1]
         lengths = runs[:, 1] - runs[:, 0]
         bounds, words = offsets(lengths), ragged_range(runs[:, 0], lengths)
         rows = logits(words.astype(np.int32))
         best = best_legal(rows, bounds, scheme, begins, ends)
-        same = best == label_ids[words]
+        same = best == labels.label_ids[words]
         if (same[bounds[:-1]] | begins).all() and (same[bounds[1:] - 1] | ends).all():
             break
         reach *= 8
-    labels.label_ids[words] = best
+    label_ids, scores = labels.label_ids.copy(), labels.scores.copy()
+    label_ids[words] = best
     changed = words[~same]
-    labels.scores[changed] = softmax(rows[~same])[np.arange(len(changed)), best[~same]]
+    scores[changed] = softmax(rows[~same])[np.arange(len(changed)), best[~same]]
+    return replace(labels, label_ids=label_ids, scores=scores)

@@ -1,4 +1,4 @@
-"""What is done to a block before and after the model: parse and encode, then decode and render."""
+"""What is done to a block before and after the model: parse and encode, then label and render."""
 
 import time
 from collections.abc import Mapping
@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import ragged_range
 from ..config import LabelConfig
-from ..formats.base import LabelledBlock, Reader, Writer
-from ..labels.decoding import find_spans, mean_scores
+from ..formats.base import Reader, Writer
 from ..labels.schemes import Scheme
+from ..labels.spans import label_records
 from ..text.encoding import Encoder
-from ..types import Block, EncodedBlock, Floats, Ints, Record, Spans, WordLabels
-from .stats import peak_memory_mb
+from ..types import Block, EncodedBlock, Ints, Record, WordLabels
+from .memory import peak_memory_mb
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class _OpenBlock:
     encode_s: float
 
 
-class Worker:
+class Stages:
     """Opens blocks, keeps their records while the model labels them, and closes them.
 
     formats: the reader and writer for each kind of input
@@ -83,7 +82,7 @@ class Worker:
             good = [record for record in good if record.error is None]
             labels = _without_failed(labels, encoded.doc_words)
             encoded = self._encoder.encode(good)
-        block = decode(good, encoded, labels, self._scheme, self._config.min_score)
+        block = label_records(good, encoded, labels, self._scheme, self._config.min_score)
         output = held.writer.render(block)
         return FinishedBlock(
             output=output,
@@ -96,41 +95,6 @@ class Worker:
             render_s=time.perf_counter() - began,
             memory_mb=peak_memory_mb(),
         )
-
-
-def decode(
-    records: list[Record],
-    encoded: EncodedBlock,
-    labels: WordLabels,
-    scheme: Scheme,
-    min_score: float = 0.0,
-) -> LabelledBlock:
-    """Word labels to spans and their scores; spans with a lower mean score are dropped."""
-    spans = find_spans(labels.label_ids, _breaks(encoded, scheme), scheme)
-    scores = mean_scores(labels.scores, spans)
-    if min_score:
-        spans, scores = _drop_doubtful(labels, spans, scores, scheme, min_score)
-    return LabelledBlock(records, encoded, labels, spans, scores, scheme)
-
-
-def _breaks(encoded: EncodedBlock, scheme: Scheme) -> Ints:
-    """The words before which no span goes on: first ones; in segmentation, after a gap too."""
-    if not scheme.segmentation:
-        return encoded.doc_words
-    gaps = np.flatnonzero(encoded.word_start[1:] != encoded.word_end[:-1]) + 1
-    return np.concatenate([encoded.doc_words, gaps.astype(np.int32)])
-
-
-def _drop_doubtful(
-    labels: WordLabels, spans: Spans, scores: Floats, scheme: Scheme, least: float
-) -> tuple[Spans, Floats]:
-    """Removes the spans below the least score, and their labels where there is an O."""
-    keep = scores >= least
-    if "O" in scheme.labels:
-        first, end = spans.first[~keep], spans.end[~keep]
-        labels.label_ids[ragged_range(first, end - first)] = scheme.labels.index("O")
-    kept = Spans(first=spans.first[keep], end=spans.end[keep], label=spans.label[keep])
-    return kept, scores[keep]
 
 
 def _without_failed(labels: WordLabels, doc_words: Ints) -> WordLabels:

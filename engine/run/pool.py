@@ -16,19 +16,19 @@ from multiprocessing.connection import wait
 from types import TracebackType
 
 from ..types import Block, EncodedBlock, WordLabels
-from .work import FinishedBlock, Worker
+from .stages import FinishedBlock, Stages
 
-_here = threading.local()  # holds the worker of this thread or process
+_here = threading.local()  # holds the stages of this thread or process
 
 
-class Workers(AbstractContextManager["Workers"]):
+class Pool(AbstractContextManager["Pool"]):
     """Opens and closes blocks elsewhere, each block by one worker.
 
-    make: makes a worker; for processes it must be possible to pickle it
+    make: makes the stages of a worker; for processes it must be possible to pickle it
     processes: how many; 0 for a thread of this process
     """
 
-    def __init__(self, make: Callable[[], Worker], processes: int = 0) -> None:
+    def __init__(self, make: Callable[[], Stages], processes: int = 0) -> None:
         self.count = max(processes, 1)
         self._executors: list[Executor]
         strangers = multiprocessing.active_children()
@@ -58,11 +58,11 @@ class Workers(AbstractContextManager["Workers"]):
                 process.kill()
 
     def open(self, number: int, kind: str, block: Block) -> Future[EncodedBlock]:
-        """Starts `Worker.open` on the worker whose turn it is."""
+        """Starts `Stages.open` on the worker whose turn it is."""
         return self._executors[number % self.count].submit(_open, number, kind, block)
 
     def close(self, number: int, labels: WordLabels) -> Future[FinishedBlock]:
-        """Starts `Worker.close` on the worker that opened the block."""
+        """Starts `Stages.close` on the worker that opened the block."""
         return self._executors[number % self.count].submit(_close, number, labels)
 
 
@@ -90,11 +90,11 @@ def _signals_held_back() -> Iterator[None]:
             signal.raise_signal(caught)
 
 
-def _start(make: Callable[[], Worker]) -> None:
-    _here.worker = make()
+def _start(make: Callable[[], Stages]) -> None:
+    _here.stages = make()
 
 
-def _start_process(make: Callable[[], Worker]) -> None:
+def _start_process(make: Callable[[], Stages]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _start(make)
 
@@ -108,10 +108,10 @@ def _end_with_parent() -> None:
 
 
 def _open(number: int, kind: str, block: Block) -> EncodedBlock:
-    worker: Worker = _here.worker
-    return worker.open(number, kind, block)
+    stages: Stages = _here.stages
+    return stages.open(number, kind, block)
 
 
 def _close(number: int, labels: WordLabels) -> FinishedBlock:
-    worker: Worker = _here.worker
-    return worker.close(number, labels)
+    stages: Stages = _here.stages
+    return stages.close(number, labels)

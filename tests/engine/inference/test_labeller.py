@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from nerx.engine.arrays import offsets
 from nerx.engine.config import LabelConfig
 from nerx.engine.errors import BackendError, ConfigError
-from nerx.engine.formats.base import LabelledBlock
-from nerx.engine.inference.labelling import Labeller, repair
-from nerx.engine.labels.decoding import best_legal, illegal_documents, softmax
+from nerx.engine.inference.labeller import Labeller, repair
+from nerx.engine.labels.decoding import best_legal, softmax
 from nerx.engine.labels.schemes import Scheme
-from nerx.engine.run.work import decode
+from nerx.engine.labels.spans import label_records
 from nerx.engine.text.encoding import Encoder
-from nerx.engine.types import EncodedBlock, Record, WordLabels
+from nerx.engine.types import EncodedBlock, LabelledBlock, Record, WordLabels
 
 from ..fake_backend import FakeBackend
+from ..labels.test_decoding import illegal_documents
 from ..tokenizers_for_tests import wordpiece
 
 NER = Scheme.from_labels("O B-PER I-PER B-LOC I-LOC".split())
@@ -46,7 +46,9 @@ def label(
     encoded = encode(texts, unit)
     with labeller(FakeBackend(len(scheme.labels)), scheme, **options) as engine:
         [labels] = engine.label([encoded])
-    return decode(records(texts), encoded, labels, scheme, float(options.get("min_score", 0)))
+    return label_records(
+        records(texts), encoded, labels, scheme, float(options.get("min_score", 0))
+    )
 
 
 @given(texts=TEXTS, budget=st.integers(1, 200))
@@ -91,7 +93,10 @@ def test_what_is_repaired_in_part_is_the_best_of_the_whole_document(
     labels = WordLabels(
         label_ids=logits.argmax(axis=1).astype(np.int32), scores=probabilities.max(axis=1)
     )
-    repair(labels, lambda words: logits[words], doc_words, scheme)
+    before = labels.label_ids.copy()
+    repaired = repair(labels, lambda words: logits[words], doc_words, scheme)
+    np.testing.assert_array_equal(labels.label_ids, before)
+    labels = repaired
     best = best_legal(logits, doc_words, scheme)
     np.testing.assert_array_equal(labels.label_ids, best)
     np.testing.assert_allclose(labels.scores, probabilities[np.arange(len(best)), best], rtol=1e-5)
@@ -144,7 +149,7 @@ def test_min_score_drops_entities_and_their_labels() -> None:
     assert not len(none.spans.first)
     assert not none.labels.label_ids.any()
     with pytest.raises(ConfigError, match="segmentation"):
-        LabelConfig(min_score=0.5).check_scheme(BARE)
+        LabelConfig(min_score=0.5).check_segmentation()
 
 
 @pytest.mark.parametrize("aggregation", ["first", "mean"])

@@ -1,0 +1,14 @@
+"""How much memory a process has held."""
+
+import resource
+from contextlib import suppress
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has held at once, in MB (10^6 bytes)."""
+    with suppress(OSError), open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith("VmHWM:"):
+                return round(int(line.split()[1]) * 1024 / 1e6, 1)
+    # A child may count what its parent held when it was started, so this is second best.
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1)
