@@ -66,7 +66,8 @@ class BatchTagger:
         bundle = Bundle.load(model)
         self._digest = bundle.digest
         self._scheme = Scheme.from_labels(bundle.labels, bundle.scheme)
-        self._options[-1].check_scheme(self._scheme)
+        if self._scheme.segmentation:
+            self._options[-1].check_segmentation()
 
     def __getstate__(self) -> dict[str, Any]:
         """The same before and after the first call: `datasets` knows a function by its pickle."""
@@ -78,7 +79,9 @@ class BatchTagger:
         Raises:
             InputError: it has no such column, or one of another type.
         """
-        for field in added_fields(self._scheme, holds_words(schema, self.column), self.output):
+        for field in added_fields(
+            self._scheme.segmentation, holds_words(schema, self.column), self.output
+        ):
             at = schema.get_field_index(field.name)
             schema = schema.append(field) if at < 0 else schema.set(at, field)
         made_by = {"nerx.version": version("nerx-engine"), "nerx.model": self._digest}
@@ -95,7 +98,7 @@ class BatchTagger:
         """
         schema = self.schema(rows.schema)
         words_given = holds_words(rows.schema, self.column)
-        fields = added_fields(self._scheme, words_given, self.output)
+        fields = added_fields(self._scheme.segmentation, words_given, self.output)
         found = list(self._label(plain_column(rows.column(self.column)), words_given))
         columns = {name: rows.column(name) for name in rows.schema.names}
         for number, field in enumerate(fields):

@@ -24,6 +24,18 @@ MAY_IMPORT = {
     "finetune": {"finetune", "engine", "kernels"},
     "benchmarks": {"benchmarks", "finetune", "export", "engine", "kernels"},
 }
+# What each room of the engine may know; modules at its root that are not named know all but
+# commands.
+SHARED = {"arrays", "bundle", "config", "errors", "types"}
+ROOMS = {
+    **dict.fromkeys(SHARED, SHARED),
+    **{room: SHARED | {room} for room in ("files", "formats", "text", "labels")},
+    "backends": SHARED | {"files", "labels", "backends"},
+    "inference": SHARED | {"text", "labels", "backends", "inference"},
+}
+ROOMS["model"] = {*ROOMS, "model"}
+ROOMS["run"] = ROOMS["model"] | {"run"}
+ROOMS["view"] = ROOMS["run"] | {"view"}
 HEAVY = (
     *("torch", "transformers", "onnx", "onnxruntime", "openvino", "tensorrt", "seqeval"),
     *("pyarrow", "ray", "pyspark"),
@@ -34,6 +46,7 @@ EXTRAS = {
     "engine/formats/arrow.py": {"pyarrow"},
 }
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+ENGINE = [path for path in MODULES if path.is_relative_to(ROOT / "engine")]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
 CONTEXT = click.Context(cli)
 COMMANDS = cli.list_commands(CONTEXT)
@@ -111,6 +124,22 @@ def test_imports_point_one_way(path):
     for name in imports(path, inside_functions=not command):
         if name.startswith("nerx."):
             assert name.split(".")[1] in MAY_IMPORT[folder], f"{name_of(path)} imports {name}"
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=name_of)
+def test_rooms_of_the_engine_know_those_before_them(path):
+    room = path.relative_to(ROOT / "engine").parts[0].removesuffix(".py")
+    known = {name.split(".")[2] for name in imports(path) if name.startswith("nerx.engine.")}
+    assert known <= ROOMS.get(room, known - {"commands"}) or room == "commands"
+
+
+def test_few_modules_stand_at_the_root_of_the_engine():
+    assert len(list((ROOT / "engine").glob("*.py"))) <= 9
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_inside_the_project_are_relative(path):
+    assert not re.search(r"^\s*(?:from|import) nerx\b", path.read_text(), re.M)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

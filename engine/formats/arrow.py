@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from ..arrays import offsets, ragged_range
 from ..errors import InputError
-from ..labels.schemes import Scheme
-from ..types import Record
-from .base import LabelledBlock
+from ..types import LabelledBlock, Record
 
 Places = NDArray[np.int64]
 
@@ -53,14 +51,16 @@ def holds_words(schema: pa.Schema, name: str) -> bool:
     )
 
 
-def added_fields(scheme: Scheme, words_given: bool, output: str | None = None) -> list[pa.Field]:
+def added_fields(
+    segmentation: bool, words_given: bool, output: str | None = None
+) -> list[pa.Field]:
     """The columns that labelling adds: `entities` or `words`, and `tags` beside given words.
 
     output: a name for the first of them
     """
     main = (
         pa.field(output or "words", pa.list_(pa.string()))
-        if scheme.segmentation
+        if segmentation
         else pa.field(output or "entities", pa.list_(_ENTITY))
     )
     return [pa.field("tags", pa.list_(pa.string())), main] if words_given else [main]
@@ -117,12 +117,12 @@ def read_column(column: pa.ChunkedArray, first_row: int = 0) -> list[Record]:
 def found_columns(block: LabelledBlock, words_given: bool) -> list[pa.Array]:
     """What was found in a block, as `added_fields` lists it, a row a record; null for a null."""
     missing = np.array([r.text is None and r.tokens is None for r in block.records], np.bool_)
-    find = _words if block.scheme.segmentation else _entities
+    find = _words if block.segmentation else _entities
     bounds, values = find(block, words_given)
     main = _lists(bounds, values, missing)
     if not words_given:
         return [main]
-    names = pa.array(block.scheme.labels, pa.string())
+    names = pa.array(block.names, pa.string())
     tags = names.take(pa.array(block.labels.label_ids))
     return [_lists(block.encoded.doc_words, tags, missing), main]
 
@@ -138,7 +138,7 @@ def _entities(block: LabelledBlock, words_given: bool) -> tuple[NDArray[Any], pa
         text = _Text(block.records)
         shift = np.repeat(text.begin[:-1], np.diff(bounds))
         words = text.cut(shift + starts, shift + ends)
-    groups = pa.array(block.scheme.types, pa.string()).take(pa.array(spans.label))
+    groups = pa.array(block.types, pa.string()).take(pa.array(spans.label))
     scores = block.span_scores.astype(np.float64).round(_SCORE_DIGITS).astype(np.float32)
     columns = [groups, pa.array(scores), words, pa.array(starts), pa.array(ends)]
     return bounds, pa.StructArray.from_arrays(columns, fields=list(_ENTITY))

@@ -12,8 +12,8 @@ from ..arrays import offsets
 from ..errors import InputError
 from ..files.source import Source, read_blocks
 from ..formats.jsonl import JsonlReader
-from ..labels.decoding import find_spans
 from ..labels.schemes import Scheme
+from ..labels.spans import find_spans
 from ..run.gold import read_gold
 from ..types import Block
 
