@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from nerx.engine.errors import BundleError
-from nerx.engine.labels.decoding import find_spans
 from nerx.engine.labels.schemes import Scheme
+from nerx.engine.labels.spans import find_spans
 
 
 @pytest.mark.parametrize(
