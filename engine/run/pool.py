@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.connection import wait
@@ -24,24 +24,24 @@ _here = threading.local()  # holds the stages of this thread or process
 class Pool(AbstractContextManager["Pool"]):
     """Opens and closes blocks elsewhere, each block by one worker.
 
-    make: makes the stages of a worker; for processes it must be possible to pickle it
+    stages: what a worker does to a block; each process gets a copy by pickling
     processes: how many; 0 for a thread of this process
     """
 
-    def __init__(self, make: Callable[[], Stages], processes: int = 0) -> None:
+    def __init__(self, stages: Stages, processes: int = 0) -> None:
         self.count = max(processes, 1)
         self._executors: list[Executor]
         strangers = multiprocessing.active_children()
         if processes:
             context = multiprocessing.get_context("spawn")
             self._executors = [
-                ProcessPoolExecutor(1, context, _start_process, (make,)) for _ in range(processes)
+                ProcessPoolExecutor(1, context, _start_process, (stages,)) for _ in range(processes)
             ]
             with _signals_held_back():
                 for executor in self._executors:
                     executor.submit(os.getpid)  # starts the process
         else:
-            self._executors = [ThreadPoolExecutor(1, "nerx-work", _start, (make,))]
+            self._executors = [ThreadPoolExecutor(1, "nerx-work", _start, (stages,))]
         children = multiprocessing.active_children()
         self._processes = [child for child in children if child not in strangers]
 
@@ -90,13 +90,13 @@ def _signals_held_back() -> Iterator[None]:
             signal.raise_signal(caught)
 
 
-def _start(make: Callable[[], Stages]) -> None:
-    _here.stages = make()
+def _start(stages: Stages) -> None:
+    _here.stages = stages
 
 
-def _start_process(make: Callable[[], Stages]) -> None:
+def _start_process(stages: Stages) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _start(make)
+    _start(stages)
 
 
 def _end_with_parent() -> None:

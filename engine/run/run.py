@@ -1,19 +1,15 @@
 """One run of `nerx tag`: inputs to outputs, resumable."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
-from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from ..bundle import Bundle
-from ..config import LabelConfig, RunConfig
-from ..formats.base import Reader, Writer
+from ..config import RunConfig
 from ..formats.registry import open_format, open_writer
-from ..labels.schemes import Scheme
-from ..model import Model, open_encoder
+from ..model import Model
 from .inputs import Inputs
 from .journal import Fingerprint, Progress
 from .pool import Pool
@@ -37,12 +33,12 @@ class Run(AbstractContextManager["Run"]):
         self._stats = Stats()
         self._inputs = Inputs(config)
         self._block_bytes = config.block_bytes or default_block_bytes(model.backend.device)
-        make_stages = self._stages_maker()
+        stages = self._stages()  # refuses now what cannot work
         with ExitStack() as stack:
             self._results = stack.enter_context(
                 Results(config, self._inputs.kinds, self._fingerprint())
             )
-            self._pool = stack.enter_context(Pool(make_stages, config.workers))
+            self._pool = stack.enter_context(Pool(stages, config.workers))
             self._stack = stack.pop_all()
 
     def __exit__(self, *error: Any) -> None:
@@ -127,31 +123,14 @@ class Run(AbstractContextManager["Run"]):
             "block_bytes": self._block_bytes,
         }
 
-    def _stages_maker(self) -> Callable[[], Stages]:
-        """What makes a worker: here with the model's own encoder, in a process with a new one."""
+    def _stages(self) -> Stages:
+        """What a worker does; where workers are processes, each gets a copy."""
         config, model = self._config, self._model
-        kinds = frozenset(self._inputs.kinds)
-        formats = _formats(config, kinds, model.scheme)  # refuses now what cannot work
-        if config.workers:
-            return partial(_make_stages, model.bundle, model.config, config, kinds)
-        return partial(Stages, formats, model.encoder, model.scheme, model.config)
-
-
-def _formats(
-    config: RunConfig, kinds: Iterable[str], scheme: Scheme
-) -> dict[str, tuple[Reader, Writer]]:
-    return {
-        kind: (
-            open_format(kind, config.inputs[0], config.text_key, config.tokens_key),
-            open_writer(config.to, kind, segmentation=scheme.segmentation),
-        )
-        for kind in kinds
-    }
-
-
-def _make_stages(
-    bundle: Bundle, label_config: LabelConfig, config: RunConfig, kinds: frozenset[str]
-) -> Stages:
-    scheme = Scheme.from_labels(bundle.labels, bundle.scheme)
-    encoder = open_encoder(bundle, label_config.overlap)
-    return Stages(_formats(config, kinds, scheme), encoder, scheme, label_config)
+        formats = {
+            kind: (
+                open_format(kind, config.inputs[0], config.text_key, config.tokens_key),
+                open_writer(config.to, kind, segmentation=model.scheme.segmentation),
+            )
+            for kind in set(self._inputs.kinds)
+        }
+        return Stages(formats, model.encoder, model.scheme, model.config)

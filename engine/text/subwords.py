@@ -48,6 +48,10 @@ class WordCache:
         self._lock = Lock()
         self._forget()
 
+    def __reduce__(self) -> tuple[type["WordCache"], tuple[Tokenizer, int, int]]:
+        """What is pickled for another process begins with nothing kept."""
+        return WordCache, (self._tokenizer, self._unknown_id, self._max_subwords)
+
     def of_words(self, words: list[str]) -> tuple[Ints, Ints]:
         """The subwords of the words: flat ids, and where each word's begin (words + 1,)."""
         with self._lock:

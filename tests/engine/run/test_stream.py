@@ -2,9 +2,8 @@ import itertools
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 import pytest
@@ -29,13 +28,13 @@ from ..tokenizers_for_tests import wordpiece
 BLOCK_BYTES = 10_000
 ENCODER = Encoder(wordpiece(), unit="words", max_length=20, overlap=3, pad_id=0)
 FORMATS = {"text": (TextReader(), JsonlWriter())}
-MAKE = partial(Stages, FORMATS, ENCODER, NER, LabelConfig())  # can be pickled
+STAGES = Stages(FORMATS, ENCODER, NER, LabelConfig())
 
 
 def stream(
     blocks: Iterator[bytes],
     *,
-    make: Callable[[], Any] = MAKE,
+    stages: Any = STAGES,
     processes: int = 0,
     backend: FakeBackend | None = None,
     kinds: Sequence[str] = (),
@@ -57,7 +56,7 @@ def stream(
             line += lines
 
     with ExitStack() as stack:
-        pool = stack.enter_context(Pool(make, processes))
+        pool = stack.enter_context(Pool(stages, processes))
         engine = stack.enter_context(labeller(backend or FakeBackend(5), **options))
         for _, finished in label_stream(numbered(), pool, engine, BLOCK_BYTES, Stats()):
             yield finished
@@ -111,11 +110,17 @@ def test_a_model_that_always_fails_names_the_records() -> None:
         list(stream(iter([b"paris\nberlin\n"]), backend=backend))
 
 
+class Killer:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return signal.raise_signal, (signal.SIGKILL,)
+
+
 def test_a_killed_worker_process_ends_the_run_at_once() -> None:
     began = time.perf_counter()
-    killed = partial(signal.raise_signal, signal.SIGKILL)
     with pytest.raises(NerxError, match=r"input.txt, lines 1 to 1: a worker died"):
-        list(stream(iter([b"paris\n"]), make=killed, processes=1))
+        list(stream(iter([b"paris\n"]), stages=Killer(), processes=1))
     assert time.perf_counter() - began < 5
 
 
@@ -183,6 +188,6 @@ def test_few_blocks_are_in_flight() -> None:
 
 
 def test_workers_need_no_more_than_what_can_be_pickled() -> None:
-    with Pool(MAKE, 1) as pool:
+    with Pool(STAGES, 1) as pool:
         encoded = pool.open(0, "text", Block(b"paris berlin\n", 1, 0, lines=1)).result(30)
         assert encoded.words == 2
