@@ -13,7 +13,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 # The working directory stays off sys.path: folders such as kernels/ would shadow installed packages.
 export PYTHONSAFEPATH := 1
 
-.PHONY: demo test check bench models clean
+.PHONY: demo test test-scale check bench models clean
 
 demo: .venv/.base
 	@printf '\n\033[1mEnglish news, entities in brackets\033[0m  (nerx tag examples/news.jsonl)\n\n'
@@ -25,6 +25,11 @@ demo: .venv/.base
 
 test: .venv/.dev
 	$(BIN)/pytest
+
+# With Spark (400 MB, and Java 17), Daft and datatrove too, which `make test` skips.
+test-scale: .venv/.dev
+	$(INSTALL) --editable '.[dev,spark]' daft datatrove
+	$(BIN)/pytest tests/engine/cluster
 
 check: .venv/.dev
 	$(BIN)/ruff check .

@@ -28,6 +28,8 @@ _HOMES = {"Tagger": "tagger", "BatchTagger": "arrow", "LabelConfig": "config"}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "spark":  # `nerx.engine.spark.tag`
+        return import_module(".cluster.spark", __name__)
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)

@@ -3,7 +3,9 @@
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -134,7 +136,8 @@ class BatchTagger:
                         f"{bundle.folder} is not the model that the job was started with; install"
                         " the same one on every machine"
                     )
-                _loaded[key] = Model(
+                load = partial(
+                    Model,
                     bundle,
                     backend=backend,
                     precision=precision,
@@ -142,6 +145,10 @@ class BatchTagger:
                     threads=threads,
                     config=config,
                 )
+                # On a thread of Python's own: OpenVINO keeps a request for the thread that loads a
+                # model, and what goes with a thread of DuckDB's or Daft's crashes the process.
+                with ThreadPoolExecutor(1) as thread:
+                    _loaded[key] = thread.submit(load).result()
             return _loaded[key]
 
 

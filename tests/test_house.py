@@ -43,6 +43,7 @@ HEAVY = (
 # Modules of the engine that are loaded only by who has installed an extra.
 EXTRAS = {
     "engine/arrow.py": {"pyarrow"},
+    "engine/cluster/spark.py": {"pyarrow", "pyspark"},
     "engine/formats/arrow.py": {"pyarrow"},
 }
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
