@@ -39,7 +39,7 @@ check: .venv/.dev
 # About half an hour on two cores that nothing else uses.
 bench: .venv/.bench
 	test -d models/random || $(BIN)/python -m nerx.benchmarks.random_models models/random
-	$(BIN)/python -m nerx.benchmarks.bench_tag --random models/random
+	$(BIN)/python -m nerx.benchmarks.suites.readme --random models/random
 
 # Trains both built-in models anew and makes bundles of them under models/; about two hours on two cores.
 # SHARED holds the encoders and corpora: docs/finetune.md says what they are and how the encoders are made.

@@ -14,7 +14,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from ..engine.backends.select import BACKENDS
-from ..engine.bundle import Bundle
+from ..engine.bundle import PRECISIONS, Bundle
 from ..engine.commands.models import in_precisions, load_bundle
 from ..engine.errors import BundleError, ConfigError, NerxError
 from ..engine.model import open_encoder
@@ -41,9 +41,12 @@ SLOWER = 1  # exit code
     metavar="en|zh|DIR",
     help="Model to measure; may be repeated for bundles of the same weights.",
 )
-@click.option("--fp32", "precision", flag_value="fp32", help="This precision alone.")
-@click.option("--fp16", "precision", flag_value="fp16", help="This precision, beside fp32.")
-@click.option("--int8", "precision", flag_value="int8", help="This precision, beside fp32.")
+@click.option(
+    "--precision", type=click.Choice(PRECISIONS), help="This one, beside fp32.  [default: all]"
+)
+@click.option("--fp32", "precision", flag_value="fp32", help="The same as --precision fp32.")
+@click.option("--fp16", "precision", flag_value="fp16", help="The same as --precision fp16.")
+@click.option("--int8", "precision", flag_value="int8", help="The same as --precision int8.")
 @click.option("--backend", type=click.Choice(("auto", *BACKENDS)), default="auto")
 @click.option("--batch-tokens", type=click.IntRange(min=1), help="Padded subwords a batch.")
 @click.option("--corpus", help="Text to label; gold data gives F1.  [default: built in]")

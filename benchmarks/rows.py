@@ -147,6 +147,7 @@ def _row(
         "seconds": spread([p["seconds"] for p in one.passes], 3),
         "words_per_s": spread(rates),
         "subwords_per_s": spread([rate * per_word for rate in rates]),
+        "words_per_cpu_s": spread([one.words / max(p["cpu_s"], 1e-9) for p in one.passes]),
         "ratio": spread(_ratios(one, first_peer), 3) if first_peer else None,
         "padding": round(1 - last["subwords"] / last["positions"], 4),
         "peak_memory_mb": round(max(p["peak_memory_mb"] for p in one.passes)),

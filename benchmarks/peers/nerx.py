@@ -15,25 +15,26 @@ from ..driver import Task
 from ..labels import Span, word_begins
 
 
-def open_driver(task: Task) -> "TaggingDriver":
-    """Loads a bundle."""
-    return TaggingDriver(task)
+def open_driver(task: Task) -> "NerxDriver":
+    """Loads a bundle, to be labelled by arg max, which is what the peers do."""
+    model = Model(
+        Bundle.load(Path(task.model)),
+        backend=task.backend,
+        precision=task.precision,
+        device=task.device,
+        config=LabelConfig(decode="argmax", batch_tokens=task.batch_tokens or None),
+    )
+    return NerxDriver(task, model)
 
 
-class TaggingDriver:
-    """`nerx tag` with arg max labels, which are what the peers give."""
+class NerxDriver:
+    """What `nerx tag` does, on a loaded model."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, model: Model) -> None:
         self._joint = task.joint
         self._workers = task.workers
-        self._model = Model(
-            Bundle.load(Path(task.model)),
-            backend=task.backend,
-            precision=task.precision,
-            device=task.device,
-            config=LabelConfig(decode="argmax", batch_tokens=task.batch_tokens or None),
-        )
-        backend = self._model.backend
+        self._model = model
+        backend = model.backend
         self.facts = {
             "version": version("nerx-engine"),
             "device": backend.device,
@@ -41,9 +42,9 @@ class TaggingDriver:
             "batch_tokens": task.batch_tokens or backend.batch_tokens,
             "workers": task.workers,
         }
-        self._folder = tempfile.TemporaryDirectory(prefix="nerx-bench-")
-        self._input = Path(self._folder.name, "in.jsonl")
-        self._output = Path(self._folder.name, "out.jsonl")
+        self.folder = tempfile.TemporaryDirectory(prefix="nerx-bench-")
+        self.input = Path(self.folder.name, "in.jsonl")
+        self._output = Path(self.folder.name, "out.jsonl")
         self._documents: list[list[str]] = []
         self._stats: dict[str, Any] = {}  # of the last run
 
@@ -52,13 +53,13 @@ class TaggingDriver:
         key = "tokens" if self._joint else "text"
         values = documents if self._joint else ["".join(words) for words in documents]
         lines = "".join(json.dumps({key: value}, ensure_ascii=False) + "\n" for value in values)
-        with self._input.open("w", encoding="utf-8") as file:
+        with self.input.open("w", encoding="utf-8") as file:
             for _ in range(copies):
                 file.write(lines)
 
     def run(self, batch_size: int) -> None:
         config = RunConfig(
-            inputs=(str(self._input),), output=str(self._output), force=True, workers=self._workers
+            inputs=(str(self.input),), output=str(self._output), force=True, workers=self._workers
         )
         with Run(config, self._model) as run:
             for _ in run:

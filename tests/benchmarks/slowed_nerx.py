@@ -2,7 +2,7 @@
 
 import time
 
-from nerx.benchmarks.peers.nerx import TaggingDriver
+from nerx.benchmarks.peers import nerx
 from nerx.engine.backends.cpu.openvino import OpenVinoBackend
 
 
@@ -14,4 +14,4 @@ def open_driver(task):
         return run(own, batch)
 
     OpenVinoBackend.run = slow
-    return TaggingDriver(task)
+    return nerx.open_driver(task)

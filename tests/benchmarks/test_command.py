@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from nerx.benchmarks import scaling
 from nerx.benchmarks.command import command
 from nerx.benchmarks.systems import PEERS
-from nerx.engine.errors import ConfigError
+from nerx.engine.errors import ConfigError, NerxError
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "bench.md"
 ROW = """system backend precision words_per_s subwords_per_s padding label_agreement peak_memory_mb
@@ -86,3 +86,9 @@ def test_a_picture_is_drawn(quick, tiny, corpus, tmp_path):
     file = tmp_path / "out.png"
     bench(tiny, corpus, "--peers", "none", "--plot", str(file))
     assert file.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("words", [("--precision", "int8"), ("--int8",)])
+def test_a_precision_that_cannot_be_had_is_refused_either_way(quick, tiny, corpus, words):
+    with pytest.raises(NerxError, match=r"int8|weights"):
+        bench(tiny, corpus, "--peers", "none", *words)

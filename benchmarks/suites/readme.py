@@ -1,6 +1,6 @@
 """The speeds in README.md: `nerx bench` for the built-in models, beside every peer installed.
 
-    python -m nerx.benchmarks.bench_tag [--random FOLDER] [--minutes N] [--only MODEL]
+    python -m nerx.benchmarks.suites.readme [--random FOLDER] [--minutes N] [--only MODEL]
 
 Reads the texts in `$NERX_SHARED/data/text` (`../shared` by default), or what comes with nerx where
 there are none. Writes benchmarks/results/tag_<model>.json, with the commit, and a picture to docs/.
@@ -18,8 +18,8 @@ from typing import Any
 
 import click
 
-ROOT = Path(__file__).resolve().parent.parent
-TEXTS = Path(os.environ.get("NERX_SHARED", ROOT.parent / "shared"), "data", "text")
+from ..places import RESULTS, ROOT, TEXTS
+
 RANDOM = ("bert-base", "albert-base")
 CORPORA = {"en": "gum_en.txt", "zh": "cmrc_zh.txt"} | dict.fromkeys(RANDOM, "gum_en.txt")
 AIMS = {  # times the speed of a peer
@@ -33,7 +33,7 @@ NERX = (sys.executable, "-c", "from nerx.engine.commands.cli import main; main()
 
 def bench(name: str, model: str, minutes: float, at: str) -> dict[str, Any]:
     """Runs `nerx bench` on a model; its tables go to the terminal."""
-    results = ROOT / "benchmarks" / "results" / f"tag_{name}.json"
+    results = RESULTS / f"tag_{name}.json"
     options = ["-m", model, "--minutes", str(minutes), "--json", str(results)]
     if name not in RANDOM:
         options += ["--plot", str(ROOT / "docs" / f"bench_{name}.png")]

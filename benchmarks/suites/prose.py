@@ -1,6 +1,6 @@
 """What raw text costs in F1: CoNLL sentences written as prose against the same with given words.
 
-    python -m nerx.benchmarks.bench_raw_text GOLD.conll [-m en]
+    python -m nerx.benchmarks.suites.prose GOLD.conll [-m en]
 
 Both are scored by character spans against the gold entities.
 """
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import click
 import numpy as np
 
-from ..engine import Tagger
-from ..engine.arrays import offsets
-from ..engine.labels.schemes import Scheme
-from ..engine.labels.spans import find_spans
-from ..engine.run.gold import Sentence, read_gold
+from ...engine import Tagger
+from ...engine.arrays import offsets
+from ...engine.labels.schemes import Scheme
+from ...engine.labels.spans import find_spans
+from ...engine.run.gold import Sentence, read_gold
 
 _NO_SPACE_BEFORE = re.compile(r"[.,;:!?%)\]}]|\.\.\.|'s|'S|'|n't|'m|'ve|'re|'ll|'d")
 _NO_SPACE_AFTER = ("(", "[", "{", "$", "#")
