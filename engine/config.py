@@ -58,8 +58,10 @@ class RunConfig:
     format, to, text_key, tokens_key: as `nerx.engine.formats.registry` takes them
     on_error: "fail" at the first bad record, or "skip" it into the file `rejects`
     max_errors: bad records that are borne, None for any number
+    stats: a file for `Run.stats`
     force: overwrite the outputs
     resume: go on where an interrupted run with the same output stopped
+    limit: records to read at most, None for all
     workers: processes that parse and render; 0 for a thread
     block_bytes: of input a block; None for what suits the device
     """
@@ -74,12 +76,17 @@ class RunConfig:
     on_error: str = "fail"
     rejects: str | None = None
     max_errors: int | None = None
+    stats: str | None = None
     force: bool = False
     resume: bool = False
+    limit: int | None = None
     workers: int = 0
     block_bytes: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("output", "output_dir", "rejects", "stats"):
+            if getattr(self, name) == "":
+                raise ConfigError(f'--{name.replace("_", "-")} is ""; expected the name of a file')
         if self.on_error == "skip" and self.rejects is None:
             raise ConfigError("--on-error skip needs --rejects FILE, so that no record is lost")
         if self.on_error == "fail" and (self.rejects or self.max_errors is not None):

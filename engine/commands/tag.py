@@ -5,14 +5,14 @@ import json
 import os
 import stat
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 from tqdm import tqdm
 
 from ..config import LabelConfig, RunConfig
-from ..errors import ConfigError, InputError
+from ..errors import InputError
+from ..files.sink import write_file
 from ..files.source import Source
 from ..formats.registry import FORMATS, TARGETS
 from ..model import Model
@@ -51,8 +51,9 @@ _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 )
 @click.option("--rejects", help="File for the records set aside, with the reason of each.")
 @click.option("--max-errors", type=click.IntRange(min=0), help="Stop after more bad records.")
+@click.option("--limit", type=click.IntRange(min=0), help="Read so many records at most.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
-@click.option("--force", is_flag=True, help="Overwrite the output.")
+@click.option("--force", is_flag=True, help="Overwrite what is written.")
 @click.option("--stats", help="JSON file for counts, times, padding and memory of the run.")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 def command(
@@ -61,7 +62,6 @@ def command(
     backend: str,
     precision: str,
     device: str,
-    stats: str | None,
     quiet: bool,
     **options: Any,
 ) -> int:
@@ -93,9 +93,12 @@ def command(
                     click.echo(f"{done}; the same command with --resume goes on", err=True)
                 raise
             finally:
-                if stats is not None:
-                    _write_stats(stats, run)
-    if not quiet:
+                if config.stats is not None and not run.already_done:
+                    stats = json.dumps(run.stats(), indent=1) + "\n"
+                    write_file(config.stats, stats.encode(), force=True)  # it was refused before
+    if run.already_done:
+        click.echo(f"already done: {config.output_dir or config.output} is whole", err=True)
+    elif not quiet:
         click.echo(_summary(run, loaded, config.rejects), err=True)
     return REJECTED if run.progress.rejected else 0
 
@@ -138,13 +141,6 @@ def _stream(run: Run, inputs: tuple[str, ...], quiet: bool, interrupts: Interrup
             bar.update(run.bytes_read - bar.n)
             if interrupts.asked:
                 raise KeyboardInterrupt
-
-
-def _write_stats(path: str, run: Run) -> None:
-    try:
-        Path(path).write_text(json.dumps(run.stats(), indent=1) + "\n")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _summary(run: Run, model: Model, rejects: str | None) -> str:

@@ -41,7 +41,7 @@ def command(
     if labelled == other == "-":
         raise ConfigError("standard input can be one of the two labellings only")
     inputs = [path for path in (labelled, other) if path]
-    refuse_clashes(inputs, [output], None)
+    refuse_clashes(inputs, {"the page": [output]})
     with Sink(output, force=force) as sink:
         sink.write(view_both((labelled, other), format) if other else view(labelled, format, seed))
     if show:

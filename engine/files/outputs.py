@@ -1,7 +1,7 @@
 """Where a run writes: one output for all inputs, or one for each of them in a folder."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..errors import ConfigError
 from .sink import Sink, is_file
@@ -21,7 +21,7 @@ class Outputs:
     def __init__(self, paths: Sequence[str], start: tuple[int, int | None]) -> None:
         self._paths = paths
         self._number, size = start
-        self._sink = Sink(paths[self._number], force=True, resume_at=size or None)
+        self._sink = Sink(paths[self._number], force=True, resume_at=size)
 
     def turn_to(self, number: int) -> Sink:
         """The output of an input; those of the inputs before it are ended."""
@@ -49,12 +49,15 @@ class Outputs:
 def name_outputs(folder: str, inputs: Sequence[str], suffixes: Sequence[str | None]) -> list[str]:
     """A file in `folder` for each input: the input's name, with its new suffix if there is one.
 
+    The folders below the one that holds all inputs are made again.
+
     Raises:
         ConfigError: two inputs would share an output.
     """
     paths: dict[str, str] = {}
+    above = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in inputs])
     for path, suffix in zip(inputs, suffixes, strict=True):
-        name, packing = os.path.basename(path), ""
+        name, packing = os.path.relpath(os.path.abspath(path), above), ""
         if name.lower().endswith((".gz", ".zst")):
             name, packing = os.path.splitext(name)
         if suffix is not None:
@@ -69,26 +72,21 @@ def name_outputs(folder: str, inputs: Sequence[str], suffixes: Sequence[str | No
     return list(paths)
 
 
-def refuse_existing(paths: Sequence[str]) -> None:
-    """Refuses to overwrite.
+def refuse_clashes(inputs: Sequence[str], outputs: Mapping[str, Sequence[str]]) -> None:
+    """Refuses to write over what is read, or to write two things into one file.
 
-    Raises:
-        ConfigError: one of the outputs exists.
-    """
-    for path in paths:
-        if is_file(path) and os.path.lexists(path) and not os.path.isdir(path):
-            raise ConfigError(f"{path} exists; name another file or overwrite it with --force")
-
-
-def refuse_clashes(inputs: Sequence[str], outputs: Sequence[str], rejects: str | None) -> None:
-    """Refuses to write over what is read, or rejects over output.
+    outputs: what is written, by the option that names it
 
     Raises:
         ConfigError: the message names the files.
     """
     read = {os.path.realpath(path) for path in inputs if path != "-"}
-    for path in {*outputs, rejects or "-"}:
-        if is_file(path) and os.path.realpath(path) in read:
-            raise ConfigError(f"{path} is an input; it cannot be written to as well")
-    if rejects is not None and is_file(rejects) and rejects in outputs:
-        raise ConfigError(f"{rejects} is named both for the output and for --rejects")
+    written: dict[str, str] = {}
+    for option, paths in outputs.items():
+        for path in dict.fromkeys(paths):
+            if path == "-" or is_file(path):
+                place = path if path == "-" else os.path.realpath(path)
+                if place in read:
+                    raise ConfigError(f"{path} is an input; it cannot be written to as well")
+                if written.setdefault(place, option) != option:
+                    raise ConfigError(f"{path} is named both for {written[place]} and for {option}")

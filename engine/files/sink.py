@@ -4,7 +4,7 @@ import gzip
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import BinaryIO
@@ -21,7 +21,7 @@ class Sink:
     """An output that is written to `PATH.part` and gets its name when it is whole.
 
     Every write is a gzip member or zstd frame of its own. Where the name is a device or a pipe, it
-    is written to directly. After an error the `.part` file stays.
+    is written to directly; a link is replaced, not followed. After an error the `.part` file stays.
 
     resume_at: goes on with the `.part` file at that byte, and drops what lies behind it
 
@@ -34,13 +34,11 @@ class Sink:
         self._suffix = os.path.splitext(path)[1].lower()
         self._part = path + ".part" if is_file(path) else None
         self.size = resume_at or 0  # bytes written, as stored
-        if self._part and resume_at is not None:
+        if self._part and resume_at is not None and self._find_part(self._part):
             self._file = self._reopen(self._part, resume_at)
             return
-        if self._part and os.path.isdir(path):
-            raise ConfigError(f"{path} is a directory; name a file in it")
-        if self._part and not force and os.path.lexists(path):
-            raise ConfigError(f"{path} exists; name another file or overwrite it with --force")
+        if self._part:
+            refuse_existing([path], force=force)
         self._file = self._open()
 
     def __enter__(self) -> "Sink":
@@ -62,7 +60,7 @@ class Sink:
 
         Raises:
             NerxError: the bytes cannot be written, for one because the disk is full.
-            BrokenPipeError: nobody reads the output any more.
+            BrokenPipeError: nobody reads standard output any more.
         """
         if data:
             self._write(data)
@@ -75,7 +73,7 @@ class Sink:
 
     def close(self) -> None:
         """Ends the output and gives it its name."""
-        if not self.size and self._suffix in (".gz", ".zst"):
+        if not self.size and self._pack(b""):
             self._write(b"")  # not even an empty one is a file of no bytes
         if self.path == "-":
             return
@@ -92,11 +90,15 @@ class Sink:
         if self.path != "-":
             self._file.close()
 
-    def _write(self, data: bytes) -> None:
+    def _pack(self, data: bytes) -> bytes:
         if self._suffix == ".gz":
-            data = gzip.compress(data, _GZIP_LEVEL, mtime=0)
-        elif self._suffix == ".zst":
-            data = zstandard.ZstdCompressor(_ZSTD_LEVEL, write_checksum=True).compress(data)
+            return gzip.compress(data, _GZIP_LEVEL, mtime=0)
+        if self._suffix == ".zst":
+            return zstandard.ZstdCompressor(_ZSTD_LEVEL, write_checksum=True).compress(data)
+        return data
+
+    def _write(self, data: bytes) -> None:
+        data = self._pack(data)
         rest = memoryview(data)
         with self._failures():
             while rest:
@@ -108,6 +110,8 @@ class Sink:
         if self.path == "-":
             return sys.stdout.buffer
         try:
+            if self._part and os.path.islink(self._part):
+                os.unlink(self._part)
             file = open(self._part or self.path, "wb", buffering=0)  # noqa: SIM115 (it stays open)
             if self._part:
                 sync_folder(self._part)
@@ -115,9 +119,22 @@ class Sink:
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             raise ConfigError(f"{self.path} cannot be written: {_reason(error)}") from None
 
+    def _find_part(self, part: str) -> bool:
+        """Whether there is something to go on with; an output that was named already is part again.
+
+        A run may end between giving its outputs their names and removing its journal.
+        """
+        if os.path.exists(part) or not os.path.exists(self.path):
+            return os.path.exists(part) or bool(self.size)
+        if os.path.getsize(self.path) != (self.size or len(self._pack(b""))):
+            raise ConfigError(
+                f"{self.path} is not the output of the run that its journal tells of; name another"
+                " file or start anew with --force"
+            )
+        os.replace(self.path, part)
+        return True
+
     def _reopen(self, part: str, size: int) -> BinaryIO:
-        if not os.path.exists(part) and os.path.exists(self.path):
-            os.replace(self.path, part)  # the run ended after it gave the output its name
         try:
             file = open(part, "r+b", buffering=0)  # noqa: SIM115 (it stays open)
         except OSError as error:
@@ -137,11 +154,34 @@ class Sink:
     def _failures(self) -> Iterator[None]:
         try:
             yield
-        except BrokenPipeError:
-            raise
         except OSError as error:
+            if self.path == "-" and isinstance(error, BrokenPipeError):
+                raise  # whoever reads it has had enough
             kept = f"; what was written so far is in {self._part}" if self._part else ""
             raise NerxError(f"{self.path} cannot be written: {_reason(error)}{kept}") from None
+
+
+def write_file(path: str, data: bytes, *, force: bool = False) -> None:
+    """Writes a whole file at once, by the rules of `Sink`.
+
+    Raises:
+        ConfigError: it exists and `force` is not set, or it cannot be created.
+    """
+    with Sink(path, force=force) as sink:
+        sink.write(data)
+
+
+def refuse_existing(paths: Iterable[str], *, force: bool = False) -> None:
+    """Refuses to overwrite, unless `force` is set.
+
+    Raises:
+        ConfigError: one of the outputs exists, or is a directory.
+    """
+    for path in paths:
+        if os.path.isdir(path):
+            raise ConfigError(f"{path} is a directory; name a file in it")
+        if not force and is_file(path) and os.path.lexists(path):
+            raise ConfigError(f"{path} exists; name another file or overwrite it with --force")
 
 
 def sync_folder(path: str) -> None:

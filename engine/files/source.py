@@ -12,6 +12,7 @@ import stat
 import time
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from types import TracebackType
 from typing import Protocol
 
@@ -25,6 +26,7 @@ QUIET_MS = 50  # a pipe that sends nothing for so long has gone quiet
 PATIENCE_S = 0.2  # a pipe that drips is waited for so long
 HEAD_BYTES = 1 << 16  # kept of a record that is too long
 
+_MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}  # where the name does not tell
 _BOM = b"\xef\xbb\xbf"
 _READ_BYTES = 1 << 20
 _PACKED_BYTES = 1 << 16  # read at once from a compressed file
@@ -77,11 +79,13 @@ class Source:
         self.read_bytes = 0  # of `size`, so far
         self._buffer = bytearray()
         self._ended = False
-        self._suffix = os.path.splitext(path)[1].lower()
-        self._packed = self._suffix in (".gz", ".zst")
+        suffix = os.path.splitext(path)[1].lower()
+        self._packing = suffix if suffix in _MAGIC else ""
+        if self.size and not self._packing:
+            self._packing = _packing(os.pread(self._fd, 4, 0))
         self._pieces = self._unpacked()
         self._poll = None
-        if self.size is None and not self._packed:
+        if self.size is None and not self._packing:
             self._poll = select.poll()
             self._poll.register(self._fd, select.POLLIN)
 
@@ -163,8 +167,8 @@ class Source:
 
     def _stored(self) -> Iterator[bytes]:
         """The bytes as they are stored."""
-        step = _PACKED_BYTES if self._packed else _READ_BYTES
         while True:
+            step = _PACKED_BYTES if self._packing else _READ_BYTES
             try:
                 piece = os.read(self._fd, step)
             except OSError as error:
@@ -175,11 +179,20 @@ class Source:
             yield piece
 
     def _unpacked(self) -> Iterator[bytes]:
-        if self._suffix == ".gz":
-            return _gunzip(self._stored(), self.name)
-        if self._suffix == ".zst":
-            return _unzstd(self._stored(), self.name)
-        return self._stored()
+        stored = self._stored()
+        if self.size is None and not self._packing:
+            head = b""
+            for piece in stored:
+                head += piece
+                if not any(magic.startswith(head) for magic in _MAGIC.values()):
+                    break
+            self._packing = _packing(head)
+            stored = chain([head], stored)
+        if not self._packing:
+            yield from stored
+            return
+        self._poll = None  # what has been read says nothing of what is unpacked
+        yield from (_gunzip if self._packing == ".gz" else _unzstd)(stored, self.name)
 
     def _read(self) -> None:
         piece = next(self._pieces, None)
@@ -201,7 +214,7 @@ class Source:
 
     def _skip(self, start: int) -> int:
         """Drops what lies before `start`, or before the first record; returns its offset."""
-        if start and self.size is not None and not self._packed and not self.read_bytes:
+        if start and self.size is not None and not self._packing and not self.read_bytes:
             if start > self.size:
                 raise InputError(f"{self.name} has {self.size} bytes; cannot go on at byte {start}")
             os.lseek(self._fd, start, os.SEEK_SET)
@@ -239,6 +252,11 @@ class Source:
             if found or self._ended:
                 return lines, length
             self._read()
+
+
+def _packing(head: bytes) -> str:
+    """The suffix of what begins so, "" if it is not packed."""
+    return next((suffix for suffix, magic in _MAGIC.items() if head.startswith(magic)), "")
 
 
 def _gunzip(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:

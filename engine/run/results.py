@@ -4,13 +4,14 @@ import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ..config import RunConfig
 from ..errors import ConfigError, InputError, NerxError
-from ..files.outputs import Outputs, name_outputs, refuse_clashes, refuse_existing
-from ..files.sink import Sink, is_file
+from ..files.outputs import Outputs, name_outputs, refuse_clashes
+from ..files.sink import Sink, is_file, refuse_existing
 from ..formats.registry import end_output, output_suffix
 from ..formats.rejects import render_reject
 from ..types import Record
@@ -25,6 +26,8 @@ class Results(AbstractContextManager["Results"]):
     kinds: format of each input
     fingerprint: of the run, to compare with the one that is resumed
 
+    `done` tells that a run which is to be resumed had come to its end.
+
     Raises:
         ConfigError: an output exists, or an unfinished one; or the run cannot be resumed.
     """
@@ -35,6 +38,7 @@ class Results(AbstractContextManager["Results"]):
         self._config = config
         self._kinds = kinds
         self._journal: Journal | None = None
+        self.done = False
         with ExitStack() as stack:
             self._open(stack, fingerprint)
             self._stack = stack.pop_all()
@@ -105,18 +109,23 @@ class Results(AbstractContextManager["Results"]):
         config = self._config
         paths, name = [config.output] * len(config.inputs), Path(config.output + ".journal")
         if config.output_dir is not None:
-            os.makedirs(config.output_dir, exist_ok=True)
             suffixes = [output_suffix(config.to, kind) for kind in self._kinds]
             paths = name_outputs(config.output_dir, config.inputs, suffixes)
             name = Path(config.output_dir, "nerx.journal")
-        refuse_clashes(config.inputs, paths, config.rejects)
+            for folder in {os.path.dirname(path) for path in [*paths, str(name)]}:
+                os.makedirs(folder, exist_ok=True)
+        others = {"--rejects": config.rejects, "--stats": config.stats}
+        beside = {option: [path] for option, path in others.items() if path is not None}
+        refuse_clashes(config.inputs, {"the output": paths} | beside)
         known = is_file(paths[0]) and name.exists()
+        if config.resume and not known and all(map(os.path.isfile, paths)):
+            self.done = True
+            return
         if known and not (config.resume or config.force):
-            raise ConfigError(
-                f"{name} is of an unfinished run; go on with --resume, or start anew with --force"
-            )
-        if not known and not config.force:
-            refuse_existing(paths)
+            on = "go on with --resume, or " if all(map(os.path.isfile, config.inputs)) else ""
+            raise ConfigError(f"{name} is of an unfinished run; {on}start anew with --force")
+        if not known:
+            refuse_existing([*paths, *chain(*beside.values())], force=config.force)
         resumed = False
         if is_file(paths[0]):
             self._journal = stack.enter_context(Journal(name))
@@ -148,6 +157,6 @@ class Results(AbstractContextManager["Results"]):
         stack.callback(self._outputs.abandon)
         self._rejects: Sink | None = None
         if config.rejects is not None:
-            resume_at = at.rejects_bytes or None
+            resume_at = at.rejects_bytes if resumed else None
             self._rejects = Sink(config.rejects, force=config.force, resume_at=resume_at)
             stack.callback(self._rejects.abandon)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -45,6 +45,8 @@ class Run(AbstractContextManager["Run"]):
         self._stack.__exit__(*error)
 
     def __iter__(self) -> Iterator[Progress]:
+        if self.already_done:
+            return
         began = time.perf_counter()
         blocks = self._inputs.blocks(self._results.progress, self._block_bytes)
         stream = label_stream(
@@ -71,6 +73,11 @@ class Run(AbstractContextManager["Run"]):
     def bytes_read(self) -> int:
         """Bytes of the inputs that were read, as stored."""
         return self._inputs.bytes_read
+
+    @property
+    def already_done(self) -> bool:
+        """Whether the run that this one was to resume had come to its end."""
+        return self._results.done
 
     @property
     def resumable(self) -> bool:
@@ -114,12 +121,13 @@ class Run(AbstractContextManager["Run"]):
             "nerx": version("nerx-engine"),
             "model": self._model.bundle.digest,
             "backend": [backend.name, backend.precision, backend.device],
-            "labelling": asdict(self._model.config),
+            "labelling": asdict(replace(self._model.config, batch_tokens=None)),  # changes no label
             "inputs": self._inputs.identities(),
             "formats": self._inputs.kinds,
             "to": config.to,
             "text_key": config.text_key,
             "tokens_key": config.tokens_key,
+            "limit": config.limit,
             "block_bytes": self._block_bytes,
         }
 

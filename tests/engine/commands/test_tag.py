@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from ..conftest import write_mixed_inputs
 
@@ -124,6 +125,44 @@ def test_statistics_are_written(nerx: Nerx, tmp_path: Path, source: str) -> None
     stats = tmp_path / "stats.json"
     assert nerx(source, "-o", str(tmp_path / "out"), "--stats", str(stats)).returncode == 0
     assert json.loads(stats.read_text())["records"] == 3000
+    again = nerx(source, "-o", str(tmp_path / "other"), "--stats", str(stats))
+    assert (again.returncode, b"stats.json exists" in again.stderr) == (2, True)
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_end_of_a_finished_run_is_said(nerx: Nerx, tmp_path: Path) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text("Paris\n")
+    words = (str(source), "-o", str(tmp_path / "out"))
+    assert nerx(*words).returncode == 0
+    again = nerx(*words, "--resume")
+    assert (again.returncode, b"already done" in again.stderr) == (0, True)
+
+
+def test_an_empty_name_is_refused_at_once(nerx: Nerx, source: str) -> None:
+    done = nerx(source, "-o", "")
+    assert (done.returncode, b'--output is ""' in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_packed_standard_input_is_unpacked(nerx: Nerx, pack: Callable[[bytes], bytes]) -> None:
+    process = nerx.start("--quiet", stdin=subprocess.PIPE)
+    out, said = process.communicate(pack(b'{"text": "Paris"}\n' * 100), timeout=60)
+    assert (process.returncode, said) == (0, b"")
+    assert out.count(b'"text": "Paris"') == 100
+
+
+def test_a_named_pipe_that_loses_its_reader_is_an_error(
+    nerx: Nerx, tmp_path: Path, source: str
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    process = nerx.start(source, "-o", str(pipe), seconds=0.01)
+    with pipe.open("rb") as reader:
+        reader.read(10)
+    assert process.wait(60) == 3
+    _, said = process.communicate()
+    assert b"pipe cannot be written: Broken pipe" in said
 
 
 # --- pipes -------------------------------------------------------------------------------------

@@ -102,14 +102,25 @@ def test_devices_are_written_to_directly(tmp_path: Path) -> None:
     full.close()
 
 
-def test_a_closed_pipe_is_left_to_the_caller() -> None:
+def test_a_pipe_that_nobody_reads_any_more_is_an_error() -> None:
     reader, writer = os.pipe()
     sink = Sink(f"/dev/fd/{writer}")
     os.close(reader)
-    with pytest.raises(BrokenPipeError):
+    with pytest.raises(NerxError, match="cannot be written: Broken pipe"):
         sink.write(b"data")
     sink.close()
     os.close(writer)
+
+
+@pytest.mark.parametrize("name", ["out", "out.part"])
+def test_a_link_is_replaced_and_not_followed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "precious").write_bytes(b"old")
+    (tmp_path / name).symlink_to(tmp_path / "precious")
+    with Sink(str(tmp_path / "out"), force=True) as sink:
+        sink.write(b"new")
+    assert (tmp_path / "precious").read_bytes() == b"old"
+    assert (tmp_path / "out").read_bytes() == b"new"
+    assert not (tmp_path / "out").is_symlink()
 
 
 def test_stdout_stays_open() -> None:

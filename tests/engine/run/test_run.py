@@ -181,12 +181,39 @@ def test_an_output_for_each_input_is_that_of_a_run_of_its_own(
 
 def test_inputs_that_would_share_an_output_are_refused(tmp_path: Path, ner_model: Model) -> None:
     paths = []
-    for name in ("x/a.txt", "y/a.txt"):
-        (tmp_path / name).parent.mkdir()
+    for name in ("x/a.txt", "x/a.bio"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("Paris\n")
         paths.append(str(tmp_path / name))
-    with pytest.raises(ConfigError, match=r"x/a.txt and .*y/a.txt would both be written to"):
-        run(ner_model, *paths, output_dir=str(tmp_path / "out"))
+    with pytest.raises(ConfigError, match=r"x/a.txt and .*x/a.bio would both be written to"):
+        run(ner_model, *paths, output_dir=str(tmp_path / "out"), to="jsonl")
+
+
+def test_a_folder_of_outputs_has_the_tree_of_its_inputs(tmp_path: Path, ner_model: Model) -> None:
+    names = ["x/a.txt", "y/deep/a.txt", "b.txt"]
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_text(f"Paris {name}\n")
+    out = tmp_path / "out"
+    run(ner_model, *(str(tmp_path / "in" / name) for name in names), output_dir=str(out))
+    found = {path.relative_to(out).as_posix(): path.read_text() for path in out.rglob("*.jsonl")}
+    assert sorted(found) == ["b.jsonl", "x/a.jsonl", "y/deep/a.jsonl"]
+    for name in names:
+        assert json.loads(found[name.replace(".txt", ".jsonl")])["text"] == f"Paris {name}"
+
+
+@pytest.mark.parametrize("block_bytes", [40, 100_000])
+def test_a_limit_takes_the_first_records(
+    tmp_path: Path, ner_model: Model, mixed: tuple[list[str], int, int], block_bytes: int
+) -> None:
+    options = {"to": "jsonl", "on_error": "skip", "block_bytes": block_bytes}
+    run(ner_model, *mixed[0], **written(tmp_path, "all"), **options)
+    kept = (tmp_path / "all").read_bytes().splitlines()
+    for limit in (0, 1, 7, 130, 10_000):
+        files = {"output": str(tmp_path / "some"), "rejects": str(tmp_path / "bad")}
+        done = run(ner_model, *mixed[0], **files, **options, limit=limit, force=True).progress
+        assert done.read == min(limit, mixed[1])
+        assert (tmp_path / "some").read_bytes().splitlines() == kept[: done.records]
 
 
 def test_outputs_that_exist_are_refused_before_anything_is_done(
@@ -214,6 +241,23 @@ def test_an_input_is_never_written_to(tmp_path: Path, ner_model: Model) -> None:
     same = str(tmp_path / "out")
     with pytest.raises(ConfigError, match="both for the output and for --rejects"):
         run(ner_model, str(source), output=same, rejects=same, on_error="skip")
+    with pytest.raises(ConfigError, match="- is named both for the output and for --rejects"):
+        run(ner_model, str(source), output="-", rejects="-", on_error="skip")
+    with pytest.raises(ConfigError, match="is an input"):
+        run(ner_model, str(source), output=same, stats=str(source), force=True)
+
+
+@pytest.mark.parametrize("name", ["rejects", "stats"])
+def test_what_stands_beside_the_output_is_not_overwritten_unasked(
+    tmp_path: Path, ner_model: Model, name: str
+) -> None:
+    source, kept = tmp_path / "in.txt", tmp_path / "kept"
+    source.write_text("Paris\n")
+    kept.write_text("old")
+    options = {name: str(kept)} | ({"on_error": "skip"} if name == "rejects" else {})
+    with pytest.raises(ConfigError, match=r"kept exists; .*--force"):
+        run(ner_model, str(source), output=str(tmp_path / "out"), **options)
+    assert contents(tmp_path) == {"in.txt": b"Paris\n", "kept": b"old"}
 
 
 # --- resuming ----------------------------------------------------------------------------------
@@ -251,20 +295,58 @@ def test_a_run_that_ends_after_any_block_is_resumed_to_the_same_bytes(
     assert one.progress == unbroken.progress
 
 
+@pytest.mark.parametrize("bad", [True, False], ids=["with rejects", "without"])
+@pytest.mark.parametrize("name", ["out", "out.gz"])
 def test_a_run_that_ended_while_it_named_its_outputs_is_resumed(
-    tmp_path: Path, ner_model: Model, mixed: tuple[list[str], int, int]
+    tmp_path: Path, ner_model: Model, mixed: tuple[list[str], int, int], bad: bool, name: str
 ) -> None:
-    expected = tmp_path / "expected"
-    run(ner_model, *mixed[0], **written(expected), **SKIP)
-    folder = tmp_path / "b"
-    with Run(RunConfig(inputs=tuple(mixed[0]), **written(folder), **SKIP), ner_model) as one:
-        journal = folder / "out.journal"
+    inputs = mixed[0] if bad else [mixed[0][4]]  # which is empty
+    expected, folder = tmp_path / "expected", tmp_path / "b"
+    run(ner_model, *inputs, **written(expected, name), **SKIP)
+    journal, kept = folder / f"{name}.journal", b""
+    with Run(RunConfig(inputs=tuple(inputs), **written(folder, name), **SKIP), ner_model) as one:
+        kept = journal.read_bytes()
         for _ in one:
             kept = journal.read_bytes()
+    assert not journal.exists()
     journal.write_bytes(kept)  # as if it had been killed before it removed the journal
-    done = run(ner_model, *mixed[0], **written(folder), **SKIP, resume=True)
+    done = run(ner_model, *inputs, **written(folder, name), **SKIP, resume=True)
     assert contents(folder) == contents(expected)
-    assert done.progress.read == mixed[1]
+    assert done.progress.read == (mixed[1] if bad else 0)
+
+
+def test_a_file_of_somebody_else_is_not_taken_for_an_unfinished_output(
+    tmp_path: Path, ner_model: Model
+) -> None:
+    source = tmp_path / "in.txt"
+    source.write_bytes(b"Paris\n" * 50)
+    output = {"output": str(tmp_path / "out"), "block_bytes": 60}
+    run(ner_model, str(source), **output, blocks=2)
+    (tmp_path / "out.part").unlink()
+    (tmp_path / "out").write_bytes(b"precious")
+    with pytest.raises(ConfigError, match="not the output of the run"):
+        run(ner_model, str(source), **output, resume=True)
+    assert (tmp_path / "out").read_bytes() == b"precious"
+
+
+def test_resuming_a_finished_run_does_nothing(tmp_path: Path, ner_model: Model) -> None:
+    source = tmp_path / "in.txt"
+    source.write_bytes(b"Paris\n")
+    run(ner_model, str(source), output=str(tmp_path / "out"))
+    before = contents(tmp_path)
+    assert run(ner_model, str(source), output=str(tmp_path / "out"), resume=True).already_done
+    assert contents(tmp_path) == before
+
+
+def test_another_batch_size_does_not_forbid_resuming(
+    tmp_path: Path, ner_model: Model, ner_folder: Path
+) -> None:
+    source = tmp_path / "in.txt"
+    source.write_bytes(b"Paris\n" * 50)
+    output = {"output": str(tmp_path / "out"), "block_bytes": 60}
+    run(ner_model, str(source), **output, blocks=2)
+    with Model(Bundle.load(ner_folder), config=LabelConfig(batch_tokens=99)) as other:
+        assert run(other, str(source), **output, resume=True).progress.read == 50
 
 
 def test_a_run_can_go_on_past_a_bad_record(tmp_path: Path, ner_model: Model) -> None:
