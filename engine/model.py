@@ -51,7 +51,7 @@ class Model(AbstractContextManager["Model"]):
         """Labels blocks of records, in order and in this process.
 
         Raises:
-            BackendError: the model failed on a document.
+            BackendError: the model failed on a document; it is named by its number in the stream.
         """
         waiting: deque[tuple[list[Record], EncodedBlock]] = deque()
 
@@ -60,10 +60,15 @@ class Model(AbstractContextManager["Model"]):
                 waiting.append((records, self.encoder.encode(records)))
                 yield waiting[-1][1]
 
+        before = 0  # documents of the blocks before
         for labels in self.labeller.label(encoded()):
             for document, reason in labels.failed.items():
-                raise BackendError(f"the model failed on document {document}: {reason}")
-            yield label_records(*waiting.popleft(), labels, self.scheme, self.config.min_score)
+                raise BackendError(f"the model failed on document {before + document}: {reason}")
+            records, encoded_block = waiting.popleft()
+            yield label_records(
+                records, encoded_block, labels, self.scheme, self.config.min_score
+            )
+            before += len(records)
 
 
 def open_encoder(bundle: Bundle, overlap: int) -> Encoder:

@@ -7,13 +7,13 @@ from typing import Any
 
 from .bundle import Bundle
 from .config import LabelConfig
-from .errors import InputError
+from .errors import ConfigError, InputError
 from .formats.annotations import annotate
 from .formats.jsonl import document
 from .model import Model
 from .types import Record
 
-_BLOCK_CHARACTERS = 200_000
+_CHARACTERS = 64  # of text, for each document that may be read ahead
 
 
 class Tagger(AbstractContextManager["Tagger"]):
@@ -35,52 +35,118 @@ class Tagger(AbstractContextManager["Tagger"]):
         device: str = "auto",
         config: LabelConfig | None = None,
     ) -> None:
+        self._closed = False
         self.bundle = Bundle.load(model)
         self._model = Model(
             self.bundle, backend=backend, precision=precision, device=device, config=config
         )
 
     def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the threads that run the model; nothing can be labelled afterwards."""
+        self._closed = True
         self._model.__exit__()
 
-    def __call__(self, document: str | Sequence[str]) -> dict[str, Any]:
-        """Labels one document, a text or a list of words; see `pipe`."""
-        [labelled] = self.pipe([document])
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the model, in the order of their ids."""
+        return self._model.scheme.labels
+
+    @property
+    def backend(self) -> str:
+        """What runs the model, as `--backend` names it."""
+        return self._model.backend.name
+
+    @property
+    def device(self) -> str:
+        """Where it runs: "cpu", "cuda:0"."""
+        return self._model.backend.device
+
+    def __call__(
+        self,
+        documents: str | Sequence[str | Sequence[str]],
+        *,
+        is_split_into_words: bool = False,
+    ) -> Any:
+        """Labels one document, or each of a list of them; threads may do so at once.
+
+        is_split_into_words: whether a document is a list of words, not a text
+        Returns the result of the document, or a list of results; see `pipe`.
+        """
+        if _is_list(documents, is_split_into_words):
+            return list(self.pipe(documents, is_split_into_words=is_split_into_words))
+        one: Any = [documents]
+        [labelled] = self.pipe(one, is_split_into_words=is_split_into_words)
         return labelled
 
-    def pipe(self, documents: Iterable[str | Sequence[str]]) -> Iterator[dict[str, Any]]:
+    def pipe(
+        self,
+        documents: Iterable[str | Sequence[str]],
+        *,
+        is_split_into_words: bool = False,
+        read_ahead: int = 1000,
+    ) -> Iterator[dict[str, Any]]:
         """Labels a stream of documents, in order and in bounded memory.
 
         Each result is what a line of JSONL output holds: `text` and `entities` (for word
         segmentation `words`); for a list of words `tokens`, `tags` and `entities`.
 
+        is_split_into_words: whether a document is a list of words, not a text
+        read_ahead: documents that are drawn before the first of them comes out, at most; fewer
+            where they are longer than 64 characters. 1 answers each one before it draws the next,
+            as a live source needs; more is faster on a GPU.
+
         Raises:
-            InputError: a document is neither a text nor a list of words.
+            InputError: a document is not what was announced.
         """
-        for block in self._model.label(_blocks(documents)):
-            for record, found in zip(block.records, annotate(block), strict=True):
-                yield document(record) | found
+        if self._closed:
+            raise ConfigError("this tagger is closed; make another one")
+        # One block is with the model while the next one is drawn.
+        blocks = _blocks(documents, is_split_into_words, max(read_ahead // 2, 1))
+        streams = ([block] for block in blocks) if read_ahead < 2 else [blocks]
+        for stream in streams:
+            for block in self._model.label(stream):
+                for record, found in zip(block.records, annotate(block), strict=True):
+                    yield document(record) | found
 
 
-def _blocks(documents: Iterable[str | Sequence[str]]) -> Iterator[list[Record]]:
+def _is_list(value: Any, is_split_into_words: bool) -> bool:
+    """Whether a value is a list of documents, not one of them."""
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+        return False
+    return not (is_split_into_words and _are_words(value))
+
+
+def _blocks(
+    documents: Iterable[str | Sequence[str]], is_split_into_words: bool, most: int
+) -> Iterator[list[Record]]:
+    """Runs of at most `most` documents, of fewer where they are long."""
     block: list[Record] = []
     characters = 0
     for number, item in enumerate(documents):
-        record = _record(item, number)
+        record = _record(item, number, is_split_into_words)
         block.append(record)
         characters += len(record.text or "") + sum(map(len, record.tokens or ()))
-        if characters + len(block) > _BLOCK_CHARACTERS:
+        if len(block) == most or characters >= most * _CHARACTERS:
             yield block
             block, characters = [], 0
     if block:
         yield block
 
 
-def _record(item: str | Sequence[str], number: int) -> Record:
-    if isinstance(item, str):
-        return Record(b"", number + 1, 0, text=item)
-    if isinstance(item, Sequence) and all(isinstance(token, str) for token in item):
-        return Record(b"", number + 1, 0, tokens=list(item))
-    raise InputError(
-        f"document {number} is of type {type(item).__name__}; expected a text or a list of words"
-    )
+def _record(item: Any, number: int, is_split_into_words: bool) -> Record:
+    if is_split_into_words:
+        if not isinstance(item, str) and _are_words(item):
+            return Record(b"", number + 1, 0, tokens=list(item))
+        expected = "a list of words"
+    else:
+        if isinstance(item, str):
+            return Record(b"", number + 1, 0, text=item)
+        expected = "a text (with is_split_into_words=True, a list of words)"
+    raise InputError(f"document {number} is of type {type(item).__name__}; expected {expected}")
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, Sequence) and all(isinstance(word, str) for word in value)

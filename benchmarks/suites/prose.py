@@ -61,7 +61,7 @@ def compare(tagger: Tagger, sentences: Sequence[Sentence]) -> tuple[float, float
     gold: set[Span] = set()
     given: set[Span] = set()
     raw: set[Span] = set()
-    labelled = tagger.pipe(words for words, _ in sentences)
+    labelled = tagger.pipe((words for words, _ in sentences), is_split_into_words=True)
     texts = tagger.pipe(as_prose(words)[0] for words, _ in sentences)
     for number, ((words, tags), by_words, by_text) in enumerate(
         zip(sentences, labelled, texts, strict=True)

@@ -73,7 +73,8 @@ def test_given_words_are_labelled_as_by_the_tagger(
     batch_tagger, tagger = pair
     rows = pa.table({"text": pa.array(documents, pa.list_(pa.string()))})
     labelled = rounded(batch_tagger(rows).rename_columns({"text": "tokens"}).to_pylist())
-    there = iter(list(tagger.pipe([words for words in documents if words is not None])))
+    given = [words for words in documents if words is not None]
+    there = iter(list(tagger.pipe(given, is_split_into_words=True)))
     for row, words in zip(labelled, documents, strict=True):
         assert row == (dict.fromkeys(row) if words is None else next(there))
 

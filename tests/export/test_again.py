@@ -40,7 +40,8 @@ def int8(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def labels(model: Path) -> list[str]:
     with Tagger(model) as tagger:
-        return [tag for row in sentences(4, 40) for tag in tagger(row)["tags"]]
+        labelled = tagger(sentences(4, 40), is_split_into_words=True)
+        return [tag for document in labelled for tag in document["tags"]]
 
 
 def test_a_bundle_is_exported_again_from_its_own_weights(int8: Bundle, tmp_path: Path) -> None:
