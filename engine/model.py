@@ -65,9 +65,7 @@ class Model(AbstractContextManager["Model"]):
             for document, reason in labels.failed.items():
                 raise BackendError(f"the model failed on document {before + document}: {reason}")
             records, encoded_block = waiting.popleft()
-            yield label_records(
-                records, encoded_block, labels, self.scheme, self.config.min_score
-            )
+            yield label_records(records, encoded_block, labels, self.scheme, self.config.min_score)
             before += len(records)
 
 
