@@ -18,11 +18,8 @@ from .launch import (
     jit,
     next_power_of_2,
     runs_kernels,
-    tiles,
     tl,
 )
-
-_ROWS = 4  # a program, so that each of its four warps has a row of its own
 
 
 def embedding_norm_reference(
@@ -54,32 +51,24 @@ def _embedding_norm_kernel(
     gamma,
     beta,
     out,
-    subwords,
     width,
     eps,
-    ROWS: tl.constexpr,  # noqa: N803
     WIDTH: tl.constexpr,  # noqa: N803
 ):
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    row = tl.program_id(0)
     column = tl.arange(0, WIDTH)
     inside = column < width
-    cell = (row < subwords)[:, None] & inside[None, :]
-    word = tl.load(ids + row, mask=row < subwords, other=0).to(tl.int64)
-    place = tl.load(positions + row, mask=row < subwords, other=0).to(tl.int64)
-    x = tl.load(vocabulary + word[:, None] * width + column[None, :], mask=cell, other=0).to(
-        tl.float32
-    )
-    x += tl.load(places + place[:, None] * width + column[None, :], mask=cell, other=0).to(
-        tl.float32
-    )
-    x -= (tl.sum(x, axis=1) / width)[:, None]
-    x = tl.where(cell, x, 0.0)
-    x *= (1.0 / tl.sqrt(tl.sum(x * x, axis=1) / width + eps))[:, None]
+    word, place = tl.load(ids + row).to(tl.int64), tl.load(positions + row).to(tl.int64)
+    x = tl.load(vocabulary + word * width + column, mask=inside, other=0).to(tl.float32)
+    x += tl.load(places + place * width + column, mask=inside, other=0).to(tl.float32)
+    x -= tl.sum(x, axis=0) / width
+    x = tl.where(inside, x, 0.0)
+    x *= 1.0 / tl.sqrt(tl.sum(x * x, axis=0) / width + eps)
     scale = tl.load(gamma + column, mask=inside, other=0).to(tl.float32)
     shift = tl.load(beta + column, mask=inside, other=0).to(tl.float32)
-    y = x * scale[None, :] + shift[None, :]
-    target = out + row.to(tl.int64)[:, None] * width + column[None, :]
-    tl.store(target, y.to(out.dtype.element_ty), mask=cell)
+    y = x * scale + shift
+    target = out + row.to(tl.int64) * width + column
+    tl.store(target, y.to(out.dtype.element_ty), mask=inside)
 
 
 def embedding_norm(
@@ -105,7 +94,7 @@ def embedding_norm(
     subwords, width = len(ids), vocabulary.shape[1]
     out = vocabulary.new_empty(subwords, width)
     if subwords:
-        _embedding_norm_kernel[(tiles(subwords, _ROWS),)](
+        _embedding_norm_kernel[(subwords,)](
             ids,
             positions,
             vocabulary,
@@ -113,10 +102,9 @@ def embedding_norm(
             gamma,
             beta,
             out,
-            subwords,
             width,
             eps,
-            ROWS=_ROWS,
             WIDTH=next_power_of_2(width),
+            num_warps=1,  # a row: its sums need no shared memory, no barrier
         )
     return out

@@ -9,17 +9,7 @@ x, residual, out: (subwords, width); bias, gamma, beta: (width,); sums are float
 import torch
 from torch import Tensor
 
-from .launch import (
-    check_like,
-    check_rows,
-    jit,
-    next_power_of_2,
-    runs_kernels,
-    tiles,
-    tl,
-)
-
-_ROWS = 4  # a program, so that each of its four warps has a row of its own
+from .launch import check_like, check_rows, jit, next_power_of_2, runs_kernels, tl
 
 
 def residual_norm_reference(
@@ -49,27 +39,23 @@ def _residual_norm_kernel(
     gamma,
     beta,
     out,
-    subwords,
     width,
     eps,
-    ROWS: tl.constexpr,  # noqa: N803
     WIDTH: tl.constexpr,  # noqa: N803
 ):
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    at = tl.program_id(0).to(tl.int64) * width
     column = tl.arange(0, WIDTH)
     inside = column < width
-    cell = (row < subwords)[:, None] & inside[None, :]
-    at = row.to(tl.int64)[:, None] * width + column[None, :]
-    x = tl.load(x_in + at, mask=cell, other=0).to(tl.float32)
-    x += tl.load(residual + at, mask=cell, other=0).to(tl.float32)
-    x += tl.load(bias + column, mask=inside, other=0).to(tl.float32)[None, :]
-    x -= (tl.sum(x, axis=1) / width)[:, None]
-    x = tl.where(cell, x, 0.0)
-    x *= (1.0 / tl.sqrt(tl.sum(x * x, axis=1) / width + eps))[:, None]
+    x = tl.load(x_in + at + column, mask=inside, other=0).to(tl.float32)
+    x += tl.load(residual + at + column, mask=inside, other=0).to(tl.float32)
+    x += tl.load(bias + column, mask=inside, other=0).to(tl.float32)
+    x -= tl.sum(x, axis=0) / width
+    x = tl.where(inside, x, 0.0)
+    x *= 1.0 / tl.sqrt(tl.sum(x * x, axis=0) / width + eps)
     scale = tl.load(gamma + column, mask=inside, other=0).to(tl.float32)
     shift = tl.load(beta + column, mask=inside, other=0).to(tl.float32)
-    y = x * scale[None, :] + shift[None, :]
-    tl.store(out + at, y.to(out.dtype.element_ty), mask=cell)
+    y = x * scale + shift
+    tl.store(out + at + column, y.to(out.dtype.element_ty), mask=inside)
 
 
 def residual_norm(
@@ -88,17 +74,16 @@ def residual_norm(
     subwords, width = x.shape
     out = torch.empty_like(x)
     if subwords:
-        _residual_norm_kernel[(tiles(subwords, _ROWS),)](
+        _residual_norm_kernel[(subwords,)](
             x,
             bias,
             residual,
             gamma,
             beta,
             out,
-            subwords,
             width,
             eps,
-            ROWS=_ROWS,
             WIDTH=next_power_of_2(width),
+            num_warps=1,  # a row: its sums need no shared memory, no barrier
         )
     return out
