@@ -60,12 +60,15 @@ class EncodedBlock:
 class Batch:
     """What a backend runs at once: padded rows, and which of their positions to label.
 
-    Positions count through the flattened (rows, length) grid.
+    Positions count through the flattened (rows, length) grid. With pooling, which only a backend
+    that says so can do, each stands for a word's first subword.
     """
 
     input_ids: NDArray[np.int64]  # (rows, length)
     attention_mask: NDArray[np.int64]  # (rows, length)
     word_index: NDArray[np.int64]  # (positions,): flat positions to label, row by row
+    pieces: Ints | None = None  # (positions,): with pooling, subwords of each word
+    pooling: str = "first"  # or "mean" or "max" of the probabilities of a word's subwords
 
 
 @dataclass(frozen=True, slots=True)

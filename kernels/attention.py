@@ -102,6 +102,8 @@ def _attention_kernel(
 def attention(qkv: Tensor, begin: Tensor, longest: int, *, check: bool = True) -> Tensor:
     """The formula above; rows past `begin[-1]` come out as anything.
 
+    check: False where such tensors were checked before, so that launching costs less
+
     Raises:
         ValueError: a shape or type is not as above.
     """

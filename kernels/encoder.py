@@ -163,6 +163,7 @@ class PackedEncoder:
         self.config = config
         self.device = torch.device(device)
         self.dtype = dtype
+        self._checked = False  # whether a batch has shown that the weights fit together
         self._weights = weights
         self._names = names = NAMES[config.architecture]
         self.classifier = self._affine("classifier")
@@ -192,18 +193,31 @@ class PackedEncoder:
         begin: (sequences + 1,) int32; longest: subwords of the longest sequence
         Call it within `torch.inference_mode()`.
         """
-        eps, heads = self.config.eps, self.config.heads
+        eps, heads, check = self.config.eps, self.config.heads, not self._checked
         hidden = embedding_norm(ids, positions, self.words, self.places, *self.norm, eps)
         if self.projection:
             hidden = linear(hidden, *self.projection)
         for layer in self.layers:
             qkv = linear(hidden, *layer.qkv).unflatten(1, (3, heads, self.width // heads))
-            mixed = linear(attention(qkv, begin, longest), layer.out[0])
-            hidden = residual_norm(mixed, layer.out[1], hidden, *layer.out_norm, eps)
-            inner = bias_gelu(linear(hidden, layer.up[0]), layer.up[1], tanh=self.config.tanh)
-            outer = linear(inner, layer.down[0])
-            hidden = residual_norm(outer, layer.down[1], hidden, *layer.down_norm, eps)
+            mixed = linear(attention(qkv, begin, longest, check=check), layer.out[0])
+            hidden = residual_norm(mixed, layer.out[1], hidden, *layer.out_norm, eps, check=check)
+            hidden = residual_norm(
+                linear(self._inner(hidden, layer.up, check), layer.down[0]),
+                layer.down[1],
+                hidden,
+                *layer.down_norm,
+                eps,
+                check=check,
+            )
+        self._checked = True
         return hidden
+
+    def _inner(self, hidden: Tensor, up: Affine, check: bool) -> Tensor:
+        """The inner rows of a feed-forward layer; cuBLAS joins its product with GELU by tanh."""
+        if self.config.tanh and hidden.is_cuda:
+            joined: Tensor = torch._addmm_activation(up[1], hidden, up[0].T, use_gelu=True)
+            return joined
+        return bias_gelu(linear(hidden, up[0]), up[1], tanh=self.config.tanh, check=check)
 
     def _layer(self, number: int) -> Layer:
         names = self._names

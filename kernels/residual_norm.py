@@ -59,16 +59,26 @@ def _residual_norm_kernel(
 
 
 def residual_norm(
-    x: Tensor, bias: Tensor, residual: Tensor, gamma: Tensor, beta: Tensor, eps: float
+    x: Tensor,
+    bias: Tensor,
+    residual: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    eps: float,
+    *,
+    check: bool = True,
 ) -> Tensor:
     """The formula above.
+
+    check: False where such tensors were checked before, so that launching costs less
 
     Raises:
         ValueError: a shape, type or device is not as above.
     """
-    check_rows("x", x)
-    check_like(x, tuple(x.shape), residual=residual)
-    check_like(x, (x.shape[1],), bias=bias, gamma=gamma, beta=beta)
+    if check:
+        check_rows("x", x)
+        check_like(x, tuple(x.shape), residual=residual)
+        check_like(x, (x.shape[1],), bias=bias, gamma=gamma, beta=beta)
     if not runs_kernels(x):
         return residual_norm_reference(x, bias, residual, gamma, beta, eps)
     subwords, width = x.shape

@@ -143,7 +143,7 @@ def _word_labels_kernel(
             if MEAN:  # up to a factor, which the scaling below takes out
                 p += powers
             else:
-                p = tl.maximum(p, powers)
+                p = tl.maximum(p, powers, propagate_nan=tl.PropagateNan.ALL)
     else:
         logits = _logits_of_rows(
             hidden, weight, bias, row, live, width, labels, WORDS, LABELS, DEPTH

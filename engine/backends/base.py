@@ -13,6 +13,7 @@ class Backend(Protocol):
     device: str
     streams: int  # batches worth running at the same time
     batch_tokens: int  # padded subwords a batch that suit the device
+    pools: bool  # whether it can pool a word's subwords itself
 
     def run(self, batch: Batch) -> BatchLabels:
         """Labels the positions of a batch.

@@ -41,12 +41,18 @@ def window_lengths(encoded: EncodedBlock, special: SpecialTokens) -> Ints:
 
 
 def build_batch(
-    encoded: EncodedBlock, windows: Ints, special: SpecialTokens, *, every_subword: bool
+    encoded: EncodedBlock,
+    windows: Ints,
+    special: SpecialTokens,
+    *,
+    every_subword: bool = False,
+    pooling: str = "first",
 ) -> tuple[Batch, Ints]:
     """Pads some windows of a block into a batch.
 
     windows: (rows,) window numbers
     every_subword: asks for a label at each subword of a word, not at its first one only
+    pooling: asks the backend to pool each word's subwords: "mean" or "max"
 
     Returns the batch, and the word that each of its positions belongs to: (positions,).
     """
@@ -72,11 +78,12 @@ def build_batch(
     words = ragged_range(keep_first, kept).astype(np.int32)
     shift = np.repeat(row_start + before - begin[first], kept)
     word_index = begin[words] + shift
+    pieces = begin[words + 1] - begin[words]
     if every_subword:
-        pieces = begin[words + 1] - begin[words]
         word_index = ragged_range(word_index, pieces)
         words = np.repeat(words, pieces)
-    return Batch(input_ids=input_ids, attention_mask=mask, word_index=word_index), words
+    pooled = None if pooling == "first" else pieces
+    return Batch(input_ids, mask, word_index, pooled, pooling), words
 
 
 def padding_waste(lengths: Ints, batches: list[Ints]) -> tuple[int, int]:

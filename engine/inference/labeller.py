@@ -64,6 +64,7 @@ class Labeller(AbstractContextManager["Labeller"]):
         self._special = special
         self._scheme = scheme
         self._config = config
+        self._pools_here = config.aggregation != "first" and not backend.pools
         self._pool = ThreadPoolExecutor(backend.streams, thread_name_prefix="nerx-run")
 
     def __exit__(self, *_: Any) -> None:
@@ -90,8 +91,10 @@ class Labeller(AbstractContextManager["Labeller"]):
         return PendingBlock(encoded, batches, *padding_waste(lengths, plan), run_s)
 
     def _start(self, encoded: EncodedBlock, windows: Ints, run_s: list[float]) -> PendingBatch:
-        every = self._config.aggregation != "first"
-        batch, words = build_batch(encoded, windows, self._special, every_subword=every)
+        how: dict[str, Any] = {"pooling": self._config.aggregation}
+        if self._pools_here:
+            how = {"every_subword": True}
+        batch, words = build_batch(encoded, windows, self._special, **how)
         return PendingBatch(windows, words, self._pool.submit(self._run, batch, run_s))
 
     def _run(self, batch: Batch, run_s: list[float]) -> BatchLabels:
@@ -119,12 +122,12 @@ class Labeller(AbstractContextManager["Labeller"]):
                     raise error
                 done += alone
                 failed |= bad
-        if self._config.aggregation == "first":
-            labels, logits = _labels_of_first_subwords(encoded.words, done)
-        else:
+        if self._pools_here:
             labels, logits = _labels_of_pooled_subwords(
                 encoded.words, done, len(self._scheme.labels), self._config.aggregation
             )
+        else:
+            labels, logits = _labels_of_first_subwords(encoded.words, done)
         labels = replace(labels, failed=failed)
         if self._config.decode == "viterbi":
             return repair(labels, logits, encoded.doc_words, self._scheme)

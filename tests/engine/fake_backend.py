@@ -15,6 +15,7 @@ class FakeBackend:
     precision = "none"
     device = "cpu"
     streams = 2
+    pools = False
     batch_tokens = 200
 
     def __init__(self, labels: int, poison: int | None = None) -> None:

@@ -81,6 +81,18 @@ def test_a_label_that_is_sure_has_the_score_one(device):
     assert logits.isfinite().all()
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")], ids=str)
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_what_is_no_number_shows_in_the_score(pooling, bad, device):
+    hidden = draw(3, 6, 40, dtype=torch.float32, device=device)
+    hidden[3, 7] = bad
+    pieces = () if pooling == "first" else (ints([1, 2, 1], device),)
+    first = ints([0, 3 if pooling == "first" else 2, 5], device)
+    inputs = hidden, *model(5, 40, torch.float32, device), first, *pieces
+    scores = word_labels(*inputs, pooling=pooling)[1]
+    assert scores.isnan().tolist() == [False, True, False]
+
+
 def test_logits_are_left_out_on_request(device):
     hidden = draw(3, 5, 8, dtype=torch.float32, device=device)
     inputs = (hidden, *model(4, 8, torch.float32, device), ints([0, 4], device))

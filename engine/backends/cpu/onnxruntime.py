@@ -21,6 +21,7 @@ class OnnxRuntimeBackend:
     """A session of ONNX Runtime: each calling thread runs its batch, on a CPU on one core."""
 
     name = "onnxruntime"
+    pools = False
     device = "cpu"
     batch_tokens = 1000  # 500 to 2000 are within a few percent (docs/export.md)
 

@@ -19,6 +19,7 @@ class OpenVinoBackend:
     """A model compiled by OpenVINO: one stream a core, one inference request a thread."""
 
     name = "openvino"
+    pools = False
     device = "cpu"
     batch_tokens = 1000  # 500 to 2000 are within a few percent (docs/export.md)
 

@@ -26,6 +26,7 @@ class TensorRtBackend:
     """An engine of TensorRT on one GPU."""
 
     streams = 2  # lanes
+    pools = False
 
     def __init__(
         self, onnx_sha256: str, precision: str, *, flavour: str, device: str = "auto", build: str

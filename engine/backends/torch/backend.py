@@ -33,6 +33,7 @@ class TorchBackend:
     """A model on one device; on a GPU fp16 if not asked otherwise, on a CPU fp32."""
 
     name = "torch"
+    pools = True
 
     def __init__(
         self,
@@ -68,7 +69,8 @@ class TorchBackend:
             raise BackendError(f"the model has {labels} labels; backend torch takes {MAX_LABELS}")
         self._labels = labels
         self._compute = Lanes(self._encoder) if on_gpu else partial(compute, self._encoder)
-        self.run(Batch(*(np.array(rows, np.int64) for rows in ([[0, 0]], [[1, 1]], [1]))))
+        two = np.ones((1, 2), np.int64)
+        self.run(Batch(two * 0, two, two[0, :1]))
 
     def run(self, batch: Batch) -> BatchLabels:
         """Labels the positions of a batch; see `Backend.run`."""
@@ -95,12 +97,28 @@ class TorchBackend:
                 f"the model has {size} subwords"
             )
 
+    def _labels_of(self, packed: PackedBatch, computed: Computed) -> BatchLabels:
+        ids, scores, logits = computed
+        if not scores.isfinite().all():
+            raise BackendError(
+                f"{self.name} gave scores that are no numbers on a batch of {len(packed.ids)} "
+                f"subwords: this model does not hold in {self.precision}; try --precision fp32"
+            )
+
+        def fetch(wanted: NDArray[np.int64]) -> Floats:
+            rows: Floats = logits[torch.from_numpy(wanted).to(logits.device)].cpu().numpy()
+            return rows
+
+        return BatchLabels(
+            label_ids=ids.numpy().astype(np.int32), scores=scores.numpy().copy(), logits=fetch
+        )
+
     def _label(self, packed: PackedBatch) -> BatchLabels:
         """Labels a batch; one that does not fit into memory by halves."""
         if not len(packed.word_rows):
             return _joined([], self._labels)
         try:
-            return _labels(self._compute(packed))
+            return self._labels_of(packed, self._compute(packed))
         except torch.OutOfMemoryError as error:
             parts, reason = halves(packed), str(error)
         # Out of the handler: the error holds on to what was computed until then.
@@ -151,18 +169,6 @@ def _find_precision(precision: str, on_gpu: bool) -> str:
             f"not {precision}"
         )
     return precision
-
-
-def _labels(computed: Computed) -> BatchLabels:
-    ids, scores, logits = computed
-
-    def fetch(wanted: NDArray[np.int64]) -> Floats:
-        rows: Floats = logits[torch.from_numpy(wanted).to(logits.device)].cpu().numpy()
-        return rows
-
-    return BatchLabels(
-        label_ids=ids.numpy().astype(np.int32), scores=scores.numpy().copy(), logits=fetch
-    )
 
 
 def _joined(parts: Sequence[BatchLabels], labels: int) -> BatchLabels:

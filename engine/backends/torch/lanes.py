@@ -1,6 +1,9 @@
 """How a packed batch gets through a GPU: one copy in, the encoder, a few bytes a word out."""
 
 import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ....kernels.attention import has_flash_attention
 from ....kernels.encoder import PackedEncoder
 from ....kernels.word_labels import word_labels
 from .packing import PackedBatch
@@ -16,9 +18,10 @@ from .packing import PackedBatch
 Computed = tuple[Tensor, Tensor, Tensor]  # ids uint8 and scores on the host; logits on the device
 
 _ALIGNMENT = 16  # numbers of four bytes: kernels load 16 bytes at once
-_GRAPH_TOKENS = 4096  # above, the GPU takes longer to compute than Python to launch
-_MOST_GRAPHS = 32
-_LEAST_SIDE = 16  # of a graph's shape
+GRAPH_SUBWORDS = 32768  # of a recorded batch
+_GRAPH_SEQUENCES = 2048
+_GRAPH_LONGEST = (64, 128, 256, 512)  # subwords of the longest sequence
+_LEAST_FILL = 0.75  # of a graph; what is computed for nothing then costs more than launching does
 
 
 def compute(encoder: PackedEncoder, packed: PackedBatch) -> Computed:
@@ -35,11 +38,13 @@ class Shape:
     sequences: int
     words: int
     longest: int
+    pooling: str = "first"
 
     @property
-    def sizes(self) -> tuple[int, int, int, int]:
-        """Of ids, positions, begin and word rows."""
-        return self.subwords, self.subwords, self.sequences + 1, self.words
+    def sizes(self) -> tuple[int, ...]:
+        """Of ids, positions, begin, word rows and, with pooling, pieces."""
+        pieces = () if self.pooling == "first" else (self.words,)
+        return self.subwords, self.subwords, self.sequences + 1, self.words, *pieces
 
     @property
     def total(self) -> int:
@@ -47,35 +52,41 @@ class Shape:
         return sum(map(_aligned, self.sizes))
 
     def views(self, buffer: Tensor) -> list[Tensor]:
-        """ids, positions, begin and word rows in a buffer."""
+        """The arrays in a buffer, in the order of `sizes`."""
         parts = buffer.split([_aligned(size) for size in self.sizes])
         return [part[:size] for part, size in zip(parts, self.sizes, strict=True)]
 
 
 def flatten(packed: PackedBatch, shape: Shape | None = None) -> tuple[NDArray[np.int32], Shape]:
-    """The four arrays of a batch in one buffer, so that one copy brings them all to the device.
+    """The arrays of a batch in one buffer, so that one copy brings them all to the device.
 
     shape: a larger one to fill up to: sequences by empty ones, the others by zeros
     """
-    own = Shape(len(packed.ids), len(packed.begin) - 1, len(packed.word_rows), packed.longest)
+    own = Shape(
+        len(packed.ids),
+        len(packed.begin) - 1,
+        len(packed.word_rows),
+        packed.longest,
+        packed.pooling,
+    )
     shape = shape or own
     buffer = np.zeros(shape.total, np.int32)
-    ids, positions, begin, word_rows = (
-        view.numpy() for view in shape.views(torch.from_numpy(buffer))
-    )
-    ids[: own.subwords] = packed.ids
-    positions[: own.subwords] = packed.positions
-    begin[: own.sequences + 1] = packed.begin
-    begin[own.sequences + 1 :] = packed.begin[-1]
-    word_rows[: own.words] = packed.word_rows
+    views = [view.numpy() for view in shape.views(torch.from_numpy(buffer))]
+    held = (packed.ids, packed.positions, packed.begin, packed.word_rows, packed.pieces)
+    for view, values in zip(views, held, strict=False):  # without pooling, pieces have no view
+        assert values is not None
+        view[: len(values)] = values
+    views[2][own.sequences + 1 :] = packed.begin[-1]
     return buffer, shape
 
 
 def _decode(encoder: PackedEncoder, buffer: Tensor, shape: Shape) -> tuple[Tensor, Tensor, Tensor]:
-    ids, positions, begin, word_rows = shape.views(buffer)
+    ids, positions, begin, word_rows, *pieces = shape.views(buffer)
     with torch.inference_mode():
         hidden = encoder(ids, positions, begin, shape.longest)
-        found, scores, logits = word_labels(hidden, *encoder.classifier, word_rows)
+        found, scores, logits = word_labels(
+            hidden, *encoder.classifier, word_rows, *pieces, pooling=shape.pooling
+        )
     assert logits is not None
     return found, scores, logits
 
@@ -83,35 +94,36 @@ def _decode(encoder: PackedEncoder, buffer: Tensor, shape: Shape) -> tuple[Tenso
 class Lanes:
     """Runs batches on a GPU, on a CUDA stream for each calling thread.
 
-    Small batches, whose launches take longer than their computation, are replayed as CUDA graphs.
+    Batches that nearly fill a recorded shape are replayed as CUDA graphs, without the time that
+    Python needs for each launch. All are recorded here and now, on the thread and stream that
+    replay them, so that a batch takes the same way whenever it comes.
     """
 
     def __init__(self, encoder: PackedEncoder) -> None:
         self._encoder = encoder
         self._local = threading.local()
-        self._lock = threading.Lock()  # graphs share their memory: one at a time
-        self._graphs: dict[Shape, _Graph] = {}
-        self._pool = torch.cuda.graph_pool_handle()
-        self._graph_stream = torch.cuda.Stream(encoder.device)  # memory is shared within a stream
-        size = encoder.width // encoder.config.heads
-        self._recordable = has_flash_attention(encoder.device, encoder.dtype, size)
         # Half-precision sums of partial products would not be those of float32.
         torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
         torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
         torch.cuda.synchronize(encoder.device)  # the weights are there for every stream
+        # cuBLAS keeps its workspace by thread and stream: one of each for all graphs.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="nerx-graphs")
+        self._graph_stream = torch.cuda.Stream(encoder.device)
+        self._graphs = self._thread.submit(self._record).result()
 
     def __call__(self, packed: PackedBatch) -> Computed:
         """Labels a batch; waits until it is done."""
-        if self._recordable and len(packed.ids) <= _GRAPH_TOKENS:
-            with self._lock, torch.cuda.stream(self._graph_stream):
-                if graph := self._graph(_rounded(packed)):
-                    return graph(packed)
-        with torch.cuda.stream(self._stream()):
+        if graph := self._graph(packed):
+            inputs = _pinned(flatten(packed, graph.shape)[0])
+            words = len(packed.word_rows)
+            fetched, done = self._thread.submit(self._replay, graph, inputs, words).result()
+        else:
             buffer, shape = flatten(packed)
-            inputs = (
-                torch.from_numpy(buffer).pin_memory().to(self._encoder.device, non_blocking=True)
-            )
-            return _fetched(*_decode(self._encoder, inputs, shape))
+            with torch.cuda.stream(self._stream()):
+                inputs = _pinned(buffer).to(self._encoder.device, non_blocking=True)
+                fetched, done = _fetch(*_decode(self._encoder, inputs, shape))
+        done.synchronize()
+        return fetched
 
     def _stream(self) -> torch.cuda.Stream:
         if not hasattr(self._local, "stream"):
@@ -119,17 +131,43 @@ class Lanes:
         stream: torch.cuda.Stream = self._local.stream
         return stream
 
-    def _graph(self, shape: Shape) -> "_Graph | None":
-        if shape not in self._graphs and len(self._graphs) < _MOST_GRAPHS:
-            self._graphs[shape] = _Graph(self._encoder, shape, self._pool)
-        return self._graphs.get(shape)
+    def _graph(self, packed: PackedBatch) -> "_Graph | None":
+        """The first recorded shape that holds a batch, if the batch nearly fills it."""
+        subwords, sequences = len(packed.ids), len(packed.begin) - 1
+        full = _LEAST_FILL * GRAPH_SUBWORDS <= subwords <= GRAPH_SUBWORDS
+        if not full or sequences > _GRAPH_SEQUENCES or packed.pooling != "first":
+            return None
+        longest = packed.longest
+        return next((graph for graph in self._graphs if longest <= graph.shape.longest), None)
+
+    def _replay(self, graph: "_Graph", inputs: Tensor, words: int) -> "_Fetched":
+        with torch.cuda.stream(self._graph_stream):
+            return graph.start(inputs, words)
+
+    def _record(self) -> "list[_Graph]":
+        """Graphs of all shapes, by their longest sequence; none if one cannot be recorded."""
+        most = len(self._encoder.places)
+        pool = torch.cuda.graph_pool_handle()
+        graphs: list[_Graph] = []
+        try:
+            with torch.cuda.stream(self._graph_stream):
+                for longest in sorted({min(longest, most) for longest in _GRAPH_LONGEST}):
+                    shape = Shape(GRAPH_SUBWORDS, _GRAPH_SEQUENCES, GRAPH_SUBWORDS, longest)
+                    graphs.append(_Graph(self._encoder, shape, pool))
+        except Exception as error:  # those of CUDA, Triton and torch share no base class
+            warnings.warn(f"CUDA graphs are not used: {error}", stacklevel=2)
+            graphs.clear()
+            with suppress(Exception):  # before torch 2.12, a recording that failed keeps the pool
+                torch._C._cuda_endAllocateToPool(self._encoder.device.index, pool)
+            torch.cuda.empty_cache()
+        return graphs
 
 
 class _Graph:
     """The launches of a batch of one shape, recorded once; smaller batches are filled up to it."""
 
     def __init__(self, encoder: PackedEncoder, shape: Shape, pool: tuple[int, int]) -> None:
-        self._shape = shape
+        self.shape = shape
         self._inputs = torch.zeros(shape.total, dtype=torch.int32, device=encoder.device)
         _decode(encoder, self._inputs, shape)  # compiles kernels, which cannot be recorded
         torch.cuda.current_stream().synchronize()
@@ -143,33 +181,34 @@ class _Graph:
         ):
             self._outputs = _decode(encoder, self._inputs, shape)
 
-    def __call__(self, packed: PackedBatch) -> Computed:
-        """Labels a batch; its results do not change when the graph runs again."""
-        buffer, _ = flatten(packed, self._shape)
-        self._inputs.copy_(torch.from_numpy(buffer).pin_memory(), non_blocking=True)
+    def start(self, inputs: Tensor, words: int) -> "_Fetched":
+        """Starts to label a batch; its results do not change when the graph runs again."""
+        self._inputs.copy_(inputs, non_blocking=True)
         self._graph.replay()
-        words = len(packed.word_rows)
         ids, scores, logits = (output[:words] for output in self._outputs)
-        return _fetched(ids, scores, logits.clone())
+        return _fetch(ids, scores, logits.clone())
 
 
-def _fetched(ids: Tensor, scores: Tensor, logits: Tensor) -> Computed:
-    """Brings labels and scores to the host; logits stay until someone asks for some."""
+_Fetched = tuple[Computed, torch.cuda.Event]
+
+
+def _fetch(ids: Tensor, scores: Tensor, logits: Tensor) -> _Fetched:
+    """Starts to bring labels and scores to the host, where they are once the event has happened.
+
+    Logits stay until someone asks for some. Who waits for the event sleeps.
+    """
     host = [
         torch.empty(part.shape, dtype=part.dtype, pin_memory=True).copy_(part, non_blocking=True)
         for part in (ids, scores)
     ]
-    torch.cuda.current_stream().synchronize()
-    return host[0], host[1], logits
+    done = torch.cuda.Event(blocking=True)
+    done.record()
+    return (host[0], host[1], logits), done
 
 
-def _rounded(packed: PackedBatch) -> Shape:
-    """A batch's shape, rounded up so that few graphs serve all small batches."""
-    subwords, sequences, longest = (
-        max(_LEAST_SIDE, 1 << (size - 1).bit_length())
-        for size in (len(packed.ids), len(packed.begin) - 1, packed.longest)
-    )
-    return Shape(subwords, sequences, subwords, longest)
+def _pinned(buffer: NDArray[np.int32]) -> Tensor:
+    """A copy in page-locked memory, from which the GPU reads while it computes."""
+    return torch.from_numpy(buffer).pin_memory()
 
 
 def _aligned(size: int) -> int:

@@ -17,6 +17,8 @@ class PackedBatch:
     positions: Ints  # (subwords,): place of each in its sequence
     begin: Ints  # (sequences + 1,): sequence s has the rows begin[s]:begin[s + 1]
     word_rows: Ints  # (positions,): rows to label, sequence by sequence
+    pieces: Ints | None = None  # (positions,): how many rows to pool for each; None for one
+    pooling: str = "first"  # then "mean" or "max"
 
     @property
     def longest(self) -> int:
@@ -41,6 +43,8 @@ def pack(batch: Batch) -> PackedBatch:
         positions=places[mask],
         begin=offsets(mask.sum(axis=1)),
         word_rows=row_of_place[batch.word_index].astype(np.int32),
+        pieces=None if batch.pieces is None else batch.pieces.astype(np.int32),
+        pooling=batch.pooling,
     )
 
 
@@ -52,16 +56,21 @@ def halves(packed: PackedBatch) -> tuple[PackedBatch, PackedBatch] | None:
     sequence = int(np.clip(np.searchsorted(begin, begin[-1] // 2), 1, len(begin) - 2))
     row = begin[sequence]
     word = int(np.count_nonzero(packed.word_rows < row))  # words stand sequence by sequence
+    pieces = packed.pieces
     first = PackedBatch(
         ids=packed.ids[:row],
         positions=packed.positions[:row],
         begin=begin[: sequence + 1],
         word_rows=packed.word_rows[:word],
+        pieces=None if pieces is None else pieces[:word],
+        pooling=packed.pooling,
     )
     second = PackedBatch(
         ids=packed.ids[row:],
         positions=packed.positions[row:],
         begin=begin[sequence:] - row,
         word_rows=packed.word_rows[word:] - row,
+        pieces=None if pieces is None else pieces[word:],
+        pooling=packed.pooling,
     )
     return first, second

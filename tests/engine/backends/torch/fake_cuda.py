@@ -14,6 +14,7 @@ class FakeGraph:
 
     recording: "FakeGraph | None" = None
     replays = 0
+    recorded = 0
 
     def replay(self) -> None:
         FakeGraph.replays += 1
@@ -32,6 +33,7 @@ class FakeRecording:
     def __enter__(self) -> None:
         assert FakeGraph.recording is None
         FakeGraph.recording = self.graph
+        FakeGraph.recorded += 1
 
     def __exit__(self, *_) -> None:
         FakeGraph.recording = None
@@ -40,7 +42,11 @@ class FakeRecording:
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Puts the fakes where `nerx.engine.backends.torch.lanes` looks for CUDA."""
     stream = SimpleNamespace(synchronize=lambda: None)
+    FakeGraph.replays = FakeGraph.recorded = 0
+    event = SimpleNamespace(record=lambda: None, synchronize=lambda: None)
     fakes = {
+        "Event": lambda blocking: event,
+        "empty_cache": lambda: None,
         "Stream": lambda device: stream,
         "stream": lambda stream: nullcontext(),
         "current_stream": lambda: stream,
@@ -65,4 +71,6 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "empty", empty)
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
     monkeypatch.setattr(lanes, "_decode", decode)
-    monkeypatch.setattr(lanes, "has_flash_attention", lambda *_: True)
+    monkeypatch.setattr(lanes, "GRAPH_SUBWORDS", 64)
+    monkeypatch.setattr(lanes, "_GRAPH_SEQUENCES", 8)
+    monkeypatch.setattr(lanes, "_GRAPH_LONGEST", (8, 16, 32, 64))

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
 pytest.importorskip("transformers")
 
+from nerx.engine.arrays import ragged_range  # noqa: E402
 from nerx.engine.backends import select  # noqa: E402
 from nerx.engine.backends.select import open_backend  # noqa: E402
 from nerx.engine.backends.torch import lanes  # noqa: E402
@@ -18,6 +19,7 @@ from nerx.engine.backends.torch.backend import TorchBackend, find_device  # noqa
 from nerx.engine.backends.torch.packing import pack  # noqa: E402
 from nerx.engine.backends.torch.weights import load_weights, save_weights  # noqa: E402
 from nerx.engine.errors import BackendError, BundleError  # noqa: E402
+from nerx.engine.labels.decoding import pool, softmax  # noqa: E402
 from nerx.engine.types import Batch  # noqa: E402
 from nerx.kernels.encoder import EncoderConfig  # noqa: E402
 
@@ -178,24 +180,32 @@ def test_a_gpu_that_is_not_there_is_named(tmp_path: Path, model) -> None:
 def test_a_batch_filled_up_to_a_recorded_shape_keeps_its_labels(model, lengths) -> None:
     encoder = backend_of(model)._encoder
     packed = pack(random_batch(5, lengths))
-    shape = lanes._rounded(packed)
-    assert shape.subwords >= len(packed.ids)
-    assert shape.sequences >= len(lengths)
+    shape = lanes.Shape(64, 20, 64, LONGEST)
     buffer, _ = lanes.flatten(packed, shape)
     filled = lanes._decode(encoder, torch.from_numpy(buffer), shape)
     for part, whole in zip(filled, lanes.compute(encoder, packed), strict=True):
         torch.testing.assert_close(part[: len(whole)], whole)
 
 
-def test_few_shapes_serve_all_small_batches() -> None:
-    shapes = set()
-    for seed in range(200):
-        random = np.random.default_rng(seed)
-        lengths = random.integers(1, LONGEST + 1, random.integers(1, 60))
-        packed = pack(random_batch(seed, lengths.tolist()))
-        if len(packed.word_rows):
-            shapes.add(lanes._rounded(packed))
-    assert len(shapes) <= 32
+def test_scores_that_are_no_numbers_are_an_error() -> None:
+    model = classifier("bert")
+    model.bert.encoder.layer[1].output.dense.bias.data[3] = torch.inf  # as fp16 that overflows
+    with pytest.raises(BackendError, match=r"scores that are no numbers.*does not hold in fp32"):
+        backend_of(model)
+
+
+@pytest.mark.parametrize("how", ["mean", "max"])
+def test_pooled_labels_are_those_that_the_engine_pools(model, how: str) -> None:
+    batch = random_batch(1, [9, 9, 6])
+    words = np.array([0, 2, 3, 9, 12, 18])
+    pieces = np.array([2, 1, 6, 3, 5, 6], np.int32)
+    pooled = replace(batch, word_index=words, pieces=pieces, pooling=how)
+    labels = backend_of(model).run(pooled)
+    every = replace(batch, word_index=ragged_range(words, pieces))
+    truth = pool(softmax(expected_logits(model, every)), pieces, how)
+    np.testing.assert_array_equal(labels.label_ids, truth.argmax(axis=1))
+    np.testing.assert_allclose(labels.scores, truth.max(axis=1), atol=1e-5)
+    np.testing.assert_allclose(np.exp(labels.logits(np.arange(6))), truth, atol=1e-5)
 
 
 def gpu_of_capability(monkeypatch, *capability: int) -> None:
