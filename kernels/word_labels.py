@@ -149,9 +149,12 @@ def _word_labels_kernel(
             hidden, weight, bias, row, live, width, labels, WORDS, LABELS, DEPTH
         )
         p = tl.exp(logits - tl.max(logits, axis=1)[:, None])
-    p /= tl.where(live, tl.sum(p, axis=1), 1.0)[:, None]
-    tl.store(ids + word, tl.argmax(p, axis=1).to(tl.uint8), mask=live)
-    tl.store(scores + word, tl.max(p, axis=1), mask=live)
+    total = tl.where(live, tl.sum(p, axis=1), 1.0)
+    p /= total[:, None]
+    number = total == total  # what is none stays none in the score, whatever a maximum makes of it
+    shown = tl.where(number[:, None], p, 0.0)
+    tl.store(ids + word, tl.argmax(shown, axis=1).to(tl.uint8), mask=live)
+    tl.store(scores + word, tl.where(number, tl.max(shown, axis=1), total), mask=live)
     if LOGITS:
         label = tl.arange(0, LABELS)
         value = tl.log(p + TINY) if POOLED else logits
