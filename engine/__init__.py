@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .adapters.pipeline import pipeline
     from .arrow import BatchTagger
     from .config import LabelConfig
     from .errors import BackendError, BundleError, ConfigError, InputError, NerxError
@@ -22,9 +23,15 @@ __all__ = [
     "LabelConfig",
     "NerxError",
     "Tagger",
+    "pipeline",
 ]
 
-_HOMES = {"Tagger": "tagger", "BatchTagger": "arrow", "LabelConfig": "config"}
+_HOMES = {
+    "Tagger": "tagger",
+    "BatchTagger": "arrow",
+    "LabelConfig": "config",
+    "pipeline": "adapters.pipeline",
+}
 
 
 def __getattr__(name: str) -> Any:
