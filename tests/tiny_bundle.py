@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import openvino as ov
+from numpy.typing import NDArray
 from openvino import opset13 as ops
+from tokenizers import Tokenizer
 
 from nerx.engine.bundle import Artifact, Bundle, file_hashes
 
@@ -14,10 +16,15 @@ NER = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 BARE = ("B", "I")
 
 
-def write_tiny_bundle(folder: Path, labels: tuple[str, ...] = NER, unit: str = "words") -> Path:
+def write_tiny_bundle(
+    folder: Path,
+    labels: tuple[str, ...] = NER,
+    unit: str = "words",
+    tokenizer: Tokenizer | None = None,
+) -> Path:
     """Writes a bundle whose labels depend on each word's first subword alone."""
     folder.mkdir(parents=True)
-    tokenizer = wordpiece()
+    tokenizer = tokenizer or wordpiece()
     tokenizer.save(str(folder / "tokenizer.json"))
     ov.save_model(_table(tokenizer.get_vocab_size(), len(labels)), folder / "model.fp32.xml", False)
     Bundle(
@@ -41,9 +48,15 @@ def write_tiny_bundle(folder: Path, labels: tuple[str, ...] = NER, unit: str = "
     return folder
 
 
-def _table(subwords: int, labels: int) -> ov.Model:
+def subword_scores(subwords: int, labels: int) -> NDArray[np.float32]:
+    """What the model says of each subword, whatever stands around it."""
     scores = np.random.default_rng(0).normal(size=(subwords, labels)).astype(np.float32)
     scores[:, 0] += 1.0
+    return scores
+
+
+def _table(subwords: int, labels: int) -> ov.Model:
+    scores = subword_scores(subwords, labels)
     input_ids = ops.parameter([-1, -1], np.int64, name="input_ids")
     mask = ops.parameter([-1, -1], np.int64, name="attention_mask")
     word_index = ops.parameter([-1], np.int64, name="word_index")

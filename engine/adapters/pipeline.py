@@ -119,7 +119,9 @@ class TokenClassificationPipeline:
         self._model = model
         self._options = options
         self._labels = model.bundle.labels
+        self._unknown_id = model.encoder.special.unknown
         self._max_length = model.bundle.max_length
+        self._room = model.encoder.room
         self._tokenizer = Tokenizer.from_file(str(model.bundle.tokenizer_path()))
         self._tokenizer.no_padding()
         self._lock = threading.Lock()
@@ -160,9 +162,9 @@ class TokenClassificationPipeline:
     def _label(self, inputs: list[Any], options: PipelineOptions) -> Iterator[list[dict[str, Any]]]:
         windows = self._encode(inputs, options)
         rows = iter(self._scores([row for rows in windows for row in rows], options))
-        offsets = options.offset_mapping
-        if offsets and isinstance(offsets[0], list):
-            offsets = offsets[0]
+        places = options.offset_mapping
+        if places and isinstance(places[0], list):
+            places = places[0]
         for item, encodings in zip(inputs, windows, strict=True):
             begins = None
             if options.is_split_into_words:
@@ -171,13 +173,20 @@ class TokenClassificationPipeline:
                 item = options.delimiter.join(item)
             found = []
             for encoding in encodings:
-                tokens = read_tokens(self._tokenizer, encoding, item, begins, offsets)
+                tokens = read_tokens(
+                    self._tokenizer, encoding, self._unknown_id, item, begins, places
+                )
                 found += self._entities(tokens, *next(rows), options)
             yield without_overlaps(found) if len(encodings) > 1 else found
 
     def _encode(self, inputs: list[Any], options: PipelineOptions) -> list[list[Encoding]]:
         """The windows of each input; without a stride the first one, which the text may exceed."""
-        with self._lock:  # truncation is a state of the tokenizer
+        if options.stride is not None and options.stride >= self._room:
+            raise ConfigError(f"stride is {options.stride}; expected less than {self._room}")
+        with self._lock:  # both of these are a state of the tokenizer
+            if hasattr(self._tokenizer.pre_tokenizer, "add_prefix_space"):
+                # RoBERTa's reads a text as it is, and given words with a space before each.
+                self._tokenizer.pre_tokenizer.add_prefix_space = options.is_split_into_words
             self._tokenizer.enable_truncation(self._max_length, stride=options.stride or 0)
             encodings = self._tokenizer.encode_batch(
                 inputs, is_pretokenized=options.is_split_into_words

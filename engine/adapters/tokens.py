@@ -33,6 +33,7 @@ class Piece(NamedTuple):
 def read_tokens(
     tokenizer: Tokenizer,
     encoding: Encoding,
+    unknown_id: int,
     text: str,
     begins: list[int] | None,
     places: list[tuple[int, int]] | None,
@@ -43,22 +44,22 @@ def read_tokens(
     places: where each subword stands, if not where the tokenizer says
     """
     prefixed = bool(getattr(tokenizer.model, "continuing_subword_prefix", None))
-    unknown = getattr(tokenizer.model, "unk_token", None)
     tokens = []
     rows = zip(
+        encoding.ids,
         encoding.tokens,
         places or encoding.offsets,
         encoding.word_ids,
         encoding.special_tokens_mask,
         strict=False,  # as many places as are given
     )
-    for place, (word, (start, end), number, special) in enumerate(rows):
+    for place, (id, word, (start, end), number, special) in enumerate(rows):
         if special:
             continue
         if begins is not None and number is not None:
             start, end = start + begins[number], end + begins[number]
         said = text[start:end]
-        if word == unknown:
+        if id == unknown_id:
             tokens.append(Token(said, start, end, place, False))
             continue
         if prefixed:
@@ -112,9 +113,10 @@ def _entity(name: str, pieces: list[Piece], join: Callable[[list[str]], str]) ->
 
 def without_overlaps(entities: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Of entities that overlap, found in neighbouring windows, the longest, then the surest."""
-    kept: list[dict[str, Any]] = []
-    for entity in sorted(entities, key=lambda entity: entity["start"]):
-        if kept and kept[-1]["start"] <= entity["start"] < kept[-1]["end"]:
+    ranked = sorted(entities, key=lambda entity: entity["start"])
+    kept = ranked[:1]
+    for entity in ranked:  # the first again: the original keeps it twice where it is empty
+        if kept[-1]["start"] <= entity["start"] < kept[-1]["end"]:
             if _rank(entity) > _rank(kept[-1]):
                 kept[-1] = entity
         else:
