@@ -1,45 +1,42 @@
-"""The process of one system: answers the benchmark's requests, a line of JSON each.
+"""The process of one system: does what the benchmark asks through a pipe, until that closes.
 
-    python -m nerx.benchmarks.child
-
-The first request opens a driver; `load`, `pass` and `spans` follow until standard input ends. What
-a library prints goes to standard error, so that nothing but answers is on standard output.
+python -m nerx.benchmarks.child DESCRIPTOR
 """
 
 import importlib
-import json
 import os
 import sys
 import time
+from multiprocessing.connection import Connection
 from typing import Any
 
 from ..engine.run.memory import peak_memory_mb
-from .driver import Driver, Task
+from .driver import Driver, SystemFailedError, Task
+from .labels import Span
 
 
-class _Session:
-    def __init__(self) -> None:
-        self._driver: Driver | None = None
+class Session:
+    """What can be asked for; `open` comes first."""
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """What is done for a request, by its `do`."""
-        driver = self._driver
-        if request["do"] == "open":
-            start = time.perf_counter()
-            module = importlib.import_module(request["module"])
-            self._driver = module.open_driver(Task(**request["task"]))
-            return {"load_s": time.perf_counter() - start, "facts": self._driver.facts}
-        assert driver, "the first request opens a driver"
-        if request["do"] == "load":
-            driver.prepare(request["documents"], request["copies"])
-            return {}
-        if request["do"] == "pass":
-            start, cpu_start = time.perf_counter(), _cpu_seconds()
-            driver.run(request["batch_size"])
-            seconds, cpu_s = time.perf_counter() - start, _cpu_seconds() - cpu_start
-            measured = {"seconds": seconds, "cpu_s": cpu_s, "peak_memory_mb": peak_memory_mb()}
-            return measured | driver.report()
-        return {"spans": driver.spans(request["documents"])}
+    _driver: Driver
+
+    def open(self, module: str, task: Task) -> tuple[float, dict[str, Any]]:
+        start = time.perf_counter()
+        self._driver = importlib.import_module(module).open_driver(task)
+        return time.perf_counter() - start, self._driver.facts
+
+    def load(self, documents: list[list[str]], copies: int) -> None:
+        self._driver.prepare(documents, copies)
+
+    def run(self, batch_size: int) -> dict[str, Any]:
+        start, cpu_start = time.perf_counter(), _cpu_seconds()
+        self._driver.run(batch_size)
+        seconds, cpu_s = time.perf_counter() - start, _cpu_seconds() - cpu_start
+        measured = {"seconds": seconds, "cpu_s": cpu_s, "peak_memory_mb": peak_memory_mb()}
+        return measured | self._driver.report()
+
+    def spans(self, documents: int) -> list[list[Span]]:
+        return self._driver.spans(documents)
 
 
 def _cpu_seconds() -> float:
@@ -49,16 +46,18 @@ def _cpu_seconds() -> float:
 
 def main() -> None:
     """Serves requests; a failure is an answer too."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    session = _Session()
-    for line in sys.stdin:
+    session, pipe = Session(), Connection(int(sys.argv[1]))
+    while True:
         try:
-            answer = session.answer(json.loads(line))
+            name, values = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer = getattr(session, name)(*values)
         except Exception as error:  # whatever a peer raises is said, not shown as a traceback
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+            [reason, *_] = str(error).splitlines() or [""]
+            answer = SystemFailedError(f"{type(error).__name__}: {reason}")
+        pipe.send(answer)
 
 
 if __name__ == "__main__":

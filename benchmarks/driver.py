@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..engine.errors import NerxError
 from .labels import Span
+
+
+class SystemFailedError(NerxError):
+    """A system could not be opened, or failed at its work."""
 
 
 @dataclass(slots=True)

@@ -4,14 +4,15 @@ What slows the machine for a while so hits all of them, and ratios are taken wit
 """
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..export.sample import Sample
+from .driver import SystemFailedError
 from .labels import Tags, tags_of_spans
-from .process import SystemFailedError, SystemProcess
+from .process import SystemProcess
 from .systems import System
 
 ROUNDS, MIN_ROUNDS = 5, 3
@@ -96,7 +97,7 @@ def measure(
 
 
 class _Running:
-    """A system's process and what is known of it so far."""
+    """A system's process and what is known of it so far; one that failed is asked no more."""
 
     def __init__(self, system: System, stack: ExitStack, say: Callable[[str], None]) -> None:
         self.result = Result(system)
@@ -104,11 +105,9 @@ class _Running:
         self._say = say
         self._process: SystemProcess | None = None
         say(f"opening {system.title}")
-        try:
+        with self._failure():
             self._process = stack.enter_context(SystemProcess(system.module, system.task))
             self.result.load_s, self.result.facts = self._process.load_s, self._process.facts
-        except SystemFailedError as error:
-            self._fail(error)
 
     def find_batch_size(self, sample: Sample, budget_s: float) -> None:
         """Finds the best batch size where there is one to be found, and a first estimate."""
@@ -118,7 +117,8 @@ class _Running:
         count = round(self.words_per_s * _TRIAL_S * len(few.words) / few.word_count)
         documents = sample.head(min(max(count, _FIRST_DOCUMENTS), _TRIAL_DOCUMENTS))
         if not self.result.system.searches:
-            self.words_per_s = self._trial(documents, 0)
+            find = self._trial_beside_start if self.result.system.task.workers else self._trial
+            self.words_per_s = find(documents)
             return
         self.words_per_s = 0.0
         worse = 0
@@ -138,53 +138,56 @@ class _Running:
         once_s = sample.word_count / self.words_per_s
         copies = max(1, round(pass_s / once_s))
         if not self.result.system.searches:
-            self._trial(sample, 0)  # every shape of a batch once, as in the course of a long run
+            self._trial(sample)  # every shape of a batch once, as in the course of a long run
         self.result.words = copies * sample.word_count
-        self._load(sample, copies)
+        with self._failure():
+            self._asked.load(sample.words, copies)
 
     def pass_once(self) -> None:
-        if self._process and not self.result.error:
-            try:
-                self.result.passes.append(self._process.run(self.result.batch_size))
-            except SystemFailedError as error:
-                self._fail(error)
+        with self._failure():
+            self.result.passes.append(self._asked.run(self.result.batch_size))
 
     def fetch_tags(self, sample: Sample) -> None:
-        if not self._process or self.result.error:
-            return
-        try:
-            spans = self._process.spans(len(sample.words))
-        except SystemFailedError as error:
-            self._fail(error)
-            return
-        pairs = zip(spans, sample.words, strict=bool(spans))
-        self.result.tags = [tags_of_spans(found, words, sample.joint) for found, words in pairs]
+        with self._failure():
+            spans = self._asked.spans(len(sample.words))
+            pairs = zip(spans, sample.words, strict=bool(spans))
+            self.result.tags = [tags_of_spans(found, words, sample.joint) for found, words in pairs]
 
-    def _trial(self, sample: Sample, batch_size: int) -> float:
+    def _trial(self, sample: Sample, batch_size: int = 0) -> float:
         """Words a second of the faster of two passes; the first one also warms up."""
-        if not self._process or self.result.error:
-            return 0.0
-        try:
-            self._process.load(sample.words)
-            seconds = self._process.run(batch_size)["seconds"]
+        with self._failure():
+            self._asked.load(sample.words)
+            seconds = self._asked.run(batch_size)["seconds"]
             if seconds < MIN_PASS_S:
-                seconds = min(seconds, self._process.run(batch_size)["seconds"])
+                seconds = min(seconds, self._asked.run(batch_size)["seconds"])
+            return float(sample.word_count / seconds)
+        return 0.0
+
+    def _trial_beside_start(self, sample: Sample) -> float:
+        """Words a second once the worker processes, which every run starts, are there."""
+        start_s, seconds, copies = sample.word_count / (self._trial(sample) or 1.0), 0.0, 1
+        with self._failure():
+            while seconds < start_s + _TRIAL_S:
+                copies *= 8
+                self._asked.load(sample.words, copies)
+                seconds = self._asked.run()["seconds"]
+        return copies * sample.word_count / (seconds - start_s) if seconds > start_s else 0.0
+
+    @property
+    def _asked(self) -> SystemProcess:
+        if self._process is None or self.result.error:
+            raise SystemFailedError(self.result.error or "")
+        return self._process
+
+    @contextmanager
+    def _failure(self) -> Iterator[None]:
+        """Keeps the reason of a failure."""
+        try:
+            yield
         except SystemFailedError as error:
-            self._fail(error)
-            return 0.0
-        rate: float = sample.word_count / seconds
-        return rate
-
-    def _load(self, sample: Sample, copies: int) -> None:
-        if self._process and not self.result.error:
-            try:
-                self._process.load(sample.words, copies)
-            except SystemFailedError as error:
-                self._fail(error)
-
-    def _fail(self, error: SystemFailedError) -> None:
-        self.result.error = str(error)
-        self._say(f"{self.result.system.title} failed: {error}")
+            if not self.result.error:
+                self.result.error = str(error)
+                self._say(f"{self.result.system.title} failed: {error}")
 
 
 def _documents(sample: Sample, running: Sequence[_Running], budget_s: float, pass_s: float) -> int:

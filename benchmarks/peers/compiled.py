@@ -33,7 +33,7 @@ def open_driver(task: Task) -> AloneDriver:
             )
             return model(input_ids=ids, attention_mask=mask).logits.softmax(-1).max(-1)
 
-    facts = {"version": version("torch"), "transformers": version("transformers")}
+    facts: dict[str, Any] = {"version": version("torch"), "transformers": version("transformers")}
     facts |= {"device": task.device, "streams": 1}
     return AloneDriver(
         Bundle.load(Path(task.model)),

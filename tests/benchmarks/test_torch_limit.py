@@ -15,8 +15,9 @@ def test_it_multiplies_what_the_model_multiplies():
     driver = torch_limit.open_driver(Task(model=str(bundle.folder), joint="", batch_tokens=64))
     products = read_products(bundle)
     assert products
-    assert len(driver._weights) == 12 * 6
-    assert [tuple(weight.shape[::-1]) for weight in driver._weights] == [*products.weights]
+    weights = torch_limit.make_weights(products, {"device": "cpu"})
+    assert len(weights) == 12 * 6
+    assert [tuple(weight.shape[::-1]) for weight in weights] == [*products.weights]
     driver.run(0)
     rates = driver.report()
     assert 1e8 < rates["operations_per_s"] < 1e15
