@@ -9,7 +9,7 @@ class Backend(Protocol):
     """A loaded model on one device; `run` may be called from `streams` threads at once."""
 
     name: str  # as `--backend` names it
-    precision: str
+    precision: str  # of the weights, and of the computing where that differs: "int8 in fp32"
     device: str
     streams: int  # batches worth running at the same time
     batch_tokens: int  # padded subwords a batch that suit the device

@@ -5,7 +5,7 @@ import os
 import click
 
 from ..backends.cores import gpu_names, processor_name, usable_cores
-from ..backends.select import BACKENDS, GPU_RUNTIMES, installed_runtimes
+from ..backends.select import BACKENDS, GPU_RUNTIMES, RUNTIMES, gpu_backends, installed_runtimes
 from ..bundle import Bundle, builtin_names
 
 _PACKAGES = {"torch": "'nerx-engine[cuda]'"} | {
@@ -22,8 +22,25 @@ def command() -> None:
     for name in BACKENDS:
         state = found.get(name, f"not installed: pip install {_PACKAGES.get(name, name)}")
         click.echo(f"runtime   {name:12} {state}")
+    click.echo(f"auto      {_choice()}")
     for name in builtin_names():
         click.echo(f"model     {_describe(Bundle.load(name))}")
+
+
+def _choice() -> str:
+    """What `--backend auto` takes for the built-in models, and why."""
+    if on_gpu := gpu_backends():
+        return f"{on_gpu[0]}: there is a GPU"
+    found = list(installed_runtimes(RUNTIMES))
+    if not found:
+        return "none: no runtime is installed"
+    if found[0] != "openvino":
+        return f"{found[0]}: the only one that is installed"
+    from ..backends.cpu.int8 import multiplies_int8
+
+    if multiplies_int8():
+        return "openvino: this processor has instructions for int8 products"
+    return "openvino, int8 models in fp32: no instructions for int8 products here, so it is faster"
 
 
 def _describe(bundle: Bundle) -> str:

@@ -1,6 +1,10 @@
 """`nerx info` as its users meet it."""
 
+import os
+import platform
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,3 +43,13 @@ def test_gpus_are_named_by_their_driver(tmp_path: Path, monkeypatch: pytest.Monk
         text = f"Model: \t\t NVIDIA H{number}00 80GB HBM3\nIRQ:   \t\t 16\n"
         (tmp_path / f"0000:0{number}:00.0" / "information").write_text(text)
     assert info()["gpu"] == ["NVIDIA H100 80GB HBM3, NVIDIA H200 80GB HBM3"]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="AVX2 is of x86-64")
+def test_the_choice_is_told_with_its_reason() -> None:
+    pytest.importorskip("openvino")
+    program = "from nerx.engine.commands.cli import cli; cli(['info'])"
+    env = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
+    [choice] = [line for line in done.stdout.splitlines() if line.startswith("auto")]
+    assert "openvino, int8 models in fp32: no instructions for int8" in choice
