@@ -1,6 +1,8 @@
 """What must hold for the project as a whole: packaging, import direction, light imports, docs."""
 
 import ast
+import doctest
+import importlib
 import importlib.metadata
 import re
 import subprocess
@@ -79,6 +81,19 @@ def imports(path: Path, inside_functions: bool = True) -> Iterator[str]:
             # `from .run import stream` imports a module, `from click import echo` a name
             yield from (".".join([*filter(None, base), alias.name]) for alias in node.names)
         waiting.extend(ast.iter_child_nodes(node))
+
+
+# --- examples in docstrings ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in ENGINE if ">>> " in path.read_text()], ids=name_of
+)
+def test_examples_in_docstrings_are_true(path):
+    name = "nerx." + ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    done = doctest.testmod(importlib.import_module(name))
+    assert done.attempted
+    assert not done.failed
 
 
 # --- packaging ---------------------------------------------------------------------------------

@@ -238,7 +238,10 @@ class Source:
         return start
 
     def _drop_record(self, reader: RecordEnds, least: int) -> tuple[int, int]:
-        """Drops the record at the front, which is longer than `least`: its lines and bytes."""
+        """Drops the record at the front, which is longer than `least`: its lines and bytes.
+
+        Of `b"a long first line\\nsecond\\n"` and 5 it drops 18 bytes, and leaves `b"second\\n"`.
+        """
         lines = length = 0
         while True:
             found = reader.end.search(self._buffer, max(least - length - _OVERLAP, 0))

@@ -47,6 +47,16 @@ def best_legal(
     bounds: (runs + 1,) where they begin and end
     begins, ends: (runs,) whether a run begins or ends its document; None where all do
     Returns label ids: (words,)
+
+    Two documents, of three words and of one. In each the arg max is I-PER after nothing, which is
+    illegal; the first has a B-PER before it for little, the second is better off as O.
+
+    >>> scheme = Scheme.from_labels(["O", "B-PER", "I-PER"])
+    >>> logits = np.array([[1, 0.9, 0], [0, 0, 5], [3, 0, 0], [2, 1, 3]], np.float32)
+    >>> logits.argmax(axis=1)
+    array([0, 2, 0, 2])
+    >>> best_legal(logits, np.array([0, 3, 4], np.int32), scheme)
+    array([1, 2, 0, 0], dtype=int32)
     """
     order = np.argsort(-np.diff(bounds), kind="stable")
     first, lengths = bounds[:-1][order], np.diff(bounds)[order]

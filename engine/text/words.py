@@ -81,7 +81,15 @@ def _classify(character: str) -> int:
 
 
 def _joined(codes: Codes, kinds: Kinds) -> NDArray[np.bool_]:
-    """Whether each character goes on with the word of the one before it."""
+    """Whether each character goes on with the word of the one before it.
+
+    All questions are asked of whole arrays, each of a character, its neighbours and their kinds.
+
+    >>> codes = code_points("U.S.-led Jo's ...")
+    >>> joined = _joined(codes, _kinds(codes))
+    >>> "".join("-" if on else "|" for on in joined)  # "|" where it does not go on
+    '|-------||-|-||--'
+    """
     before, after = _shift(kinds, 1), _shift(kinds, -1)
     alnum, digit = _is_alnum(kinds), kinds == _DIGIT
     alnum_before, alnum_after = _is_alnum(before), _is_alnum(after)
