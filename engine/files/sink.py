@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import BinaryIO
 
-import zstandard
-
 from ..errors import ConfigError, NerxError
+from .zstd import load_zstd
 
 _GZIP_LEVEL = 5
 _ZSTD_LEVEL = 3
@@ -94,7 +93,9 @@ class Sink:
         if self._suffix == ".gz":
             return gzip.compress(data, _GZIP_LEVEL, mtime=0)
         if self._suffix == ".zst":
-            return zstandard.ZstdCompressor(_ZSTD_LEVEL, write_checksum=True).compress(data)
+            packer = load_zstd().ZstdCompressor(_ZSTD_LEVEL, write_checksum=True)
+            packed: bytes = packer.compress(data)
+            return packed
         return data
 
     def _write(self, data: bytes) -> None:

@@ -16,10 +16,9 @@ from itertools import chain
 from types import TracebackType
 from typing import Protocol
 
-import zstandard
-
 from ..errors import InputError
 from ..types import Block
+from .zstd import load_zstd
 
 MAX_RECORD_BYTES = 16 << 20
 QUIET_MS = 50  # a pipe that sends nothing for so long has gone quiet
@@ -288,6 +287,7 @@ def _gunzip(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
 
 def _unzstd(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
     """Unpacks all frames."""
+    zstandard = load_zstd()
     context = zstandard.ZstdDecompressor()
     decoder = context.decompressobj()
     try:

@@ -14,7 +14,7 @@ from ...types import Batch, BatchLabels
 from ..signature import Signature
 from .cuda import Gpu
 from .engine_cache import StoredEngine, find_engine
-from .lane import Lane
+from .lane import Lane, context_options
 from .library import Library, load_library
 from .profiles import Profile, Shape, pieces
 
@@ -55,8 +55,9 @@ class TensorRtBackend:
         self._runtime, engine = load_engine(library, stored)
         self._signature = _read_signature(library, engine, self._profiles)
         self._lanes: SimpleQueue[Lane] = SimpleQueue()
+        how = context_options(library, engine)
         for _ in range(self.streams):
-            lane = Lane(library, engine, self._profiles)
+            lane = Lane(library, engine, self._profiles, how)
             for number, profile in enumerate(self._profiles):
                 self._run_on(lane, number, _usual_batch(profile))  # kernels load at first use
             self._lanes.put(lane)

@@ -86,10 +86,12 @@ class Gpu:
 
 
 class Stream:
-    """A queue of work on the device of the calling thread."""
+    """A queue of work on the device of the calling thread, which waits for no other queue."""
 
     def __init__(self) -> None:
-        self.handle = int(call(cuda_runtime().cudaStreamCreate))
+        runtime = cuda_runtime()
+        flags = runtime.cudaStreamNonBlocking
+        self.handle = int(call(runtime.cudaStreamCreateWithFlags, flags))
         weakref.finalize(self, _release, "cudaStreamDestroy", self.handle)
 
     def wait(self) -> None:

@@ -31,9 +31,15 @@ class Lane:
     """
 
     def __init__(
-        self, library: Library, engine: "trt.ICudaEngine", profiles: tuple[Profile, ...]
+        self,
+        library: Library,
+        engine: "trt.ICudaEngine",
+        profiles: tuple[Profile, ...],
+        how: Any,
     ) -> None:
         """Takes all memory that any batch needs.
+
+        how: of `context_options`
 
         Raises:
             BackendError: the GPU has too little of it.
@@ -41,6 +47,7 @@ class Lane:
         self._library = library
         self._engine = engine
         self._profiles = profiles
+        self._how = how
         self._stream = Stream()
         self._memory = DeviceMemory(int(engine.device_memory_size_v2))
         most = max(profile.max_tokens for profile in profiles)
@@ -125,7 +132,7 @@ class Lane:
             )
 
     def _open_context(self, number: int) -> "trt.IExecutionContext":
-        context = self._new_context()
+        context = self._engine.create_execution_context(self._how)
         if context is None:
             raise BackendError(
                 f"{self._library.flavour.name} cannot open a context: {self._library.said()}"
@@ -136,19 +143,23 @@ class Lane:
             context.set_tensor_address(name, buffer.device.address)
         return context
 
-    def _new_context(self) -> "trt.IExecutionContext | None":
-        module: Any = self._library.module
-        strategy = module.ExecutionContextAllocationStrategy.USER_MANAGED
-        if not self._library.flavour.ahead_of_time:
-            return self._engine.create_execution_context(strategy)
-        # Kernels of TensorRT-RTX are compiled here and now. Left to itself, it compiles others for
-        # each new shape and takes them up when they are ready: labels would depend on timing.
-        config: Any = self._engine.create_runtime_config()
-        config.set_execution_context_allocation_strategy(strategy)
-        config.dynamic_shapes_kernel_specialization_strategy = (
-            module.DynamicShapesKernelSpecializationStrategy.NONE
-        )
-        return self._engine.create_execution_context(config)
+
+def context_options(library: Library, engine: "trt.ICudaEngine") -> Any:
+    """How contexts of an engine are made; all of them with the same, which holds their kernels."""
+    module: Any = library.module
+    strategy = module.ExecutionContextAllocationStrategy.USER_MANAGED
+    if not library.flavour.ahead_of_time:
+        return strategy
+    # TensorRT-RTX compiles kernels when a context is made; the cache spares all contexts but the
+    # first. Left to itself, it compiles others for each new shape and takes them up when they are
+    # ready: labels would depend on timing.
+    config: Any = engine.create_runtime_config()
+    config.set_execution_context_allocation_strategy(strategy)
+    config.dynamic_shapes_kernel_specialization_strategy = (
+        module.DynamicShapesKernelSpecializationStrategy.NONE
+    )
+    config.set_runtime_cache(config.create_runtime_cache())
+    return config
 
 
 def _row(shape: Any) -> Shape:

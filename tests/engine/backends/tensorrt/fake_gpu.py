@@ -34,6 +34,7 @@ class FakeCuda:
     """`cuda.bindings.runtime` with GPUs of some compute capabilities."""
 
     cudaHostAllocDefault = 0
+    cudaStreamNonBlocking = 1
     cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
     cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
 
@@ -97,7 +98,8 @@ class FakeCuda:
         del self.memory[ptr]
         return (OK,)
 
-    def cudaStreamCreate(self):
+    def cudaStreamCreateWithFlags(self, flags):
+        assert flags == self.cudaStreamNonBlocking
         self.streams[len(self.streams) + 1] = []
         self.homes[len(self.streams)] = self.device
         return OK, len(self.streams)
@@ -155,6 +157,14 @@ def fake_tensorrt(cuda: FakeCuda, profiles: tuple[Profile, ...], version: str) -
 
         def set_execution_context_allocation_strategy(self, strategy):
             self.strategy = strategy
+
+        def create_runtime_cache(self):
+            counts["caches"] += 1
+            return object()
+
+        def set_runtime_cache(self, cache):
+            self.cache = cache
+            return True
 
     class IExecutionContext:
         def __init__(self, engine: Any) -> None:
@@ -242,6 +252,7 @@ def fake_tensorrt(cuda: FakeCuda, profiles: tuple[Profile, ...], version: str) -
             config = runtime_config or strategy
             if isinstance(config, IRuntimeConfig):
                 assert config.dynamic_shapes_kernel_specialization_strategy == "NONE"
+                assert config.cache
                 config = config.strategy
             assert config == "USER_MANAGED"
             counts["contexts"] += 1

@@ -139,7 +139,8 @@ def test_ten_thousand_mixed_lengths_build_and_take_nothing(
     module = install(monkeypatch, "tensorrt", gpus)
     built(decoding_bundle, "tensorrt")
     backend = load(decoding_bundle, "tensorrt")
-    taken = gpus.calls["cudaMalloc"], gpus.calls["cudaHostAlloc"], gpus.calls["cudaStreamCreate"]
+    taking = ("cudaMalloc", "cudaHostAlloc", "cudaStreamCreateWithFlags")
+    taken = [gpus.calls[name] for name in taking]
     warm = module.counts["contexts"]
     batches = list(mixed_batches(2, 500))
     for number in range(10_000):
@@ -147,13 +148,19 @@ def test_ten_thousand_mixed_lengths_build_and_take_nothing(
         labels = backend.run(batch)
         if number % 50 == 0:
             assert_right(labels, batch, weights)
-    assert taken == (
-        gpus.calls["cudaMalloc"],
-        gpus.calls["cudaHostAlloc"],
-        gpus.calls["cudaStreamCreate"],
-    )
+    assert taken == [gpus.calls[name] for name in taking]
     assert module.counts["loaded"] == 1
     assert module.counts["contexts"] - warm <= backend.streams * GRAPHS
+
+
+def test_contexts_of_rtx_share_the_kernels_that_the_first_compiled(
+    decoding_bundle, gpus: FakeCuda, monkeypatch
+) -> None:
+    module = install(monkeypatch, "tensorrt-rtx", gpus)
+    built(decoding_bundle, "tensorrt-rtx")
+    load(decoding_bundle, "tensorrt-rtx")
+    assert module.counts["caches"] == 1
+    assert module.counts["contexts"] > 1
 
 
 def test_a_shape_seen_often_is_recorded_and_gives_the_same(
@@ -345,7 +352,17 @@ def test_every_call_of_cuda_has_the_real_signature() -> None:
 
 
 CLASSES = ("ILogger", "Runtime", "ICudaEngine", "IRuntimeConfig", "IExecutionContext")
-OWN = {"session", "ports", "engine", "shapes", "addresses", "profile", "memory", "strategy"}
+OWN = {
+    "session",
+    "ports",
+    "engine",
+    "shapes",
+    "addresses",
+    "profile",
+    "memory",
+    "strategy",
+    "cache",
+}
 
 
 @pytest.mark.parametrize("name", CLASSES)
