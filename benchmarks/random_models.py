@@ -114,7 +114,8 @@ def add_graphs(bundle: Bundle) -> None:
     graph = to_onnx(checkpoint)
     sample = builtin_sample(checkpoint.tokenizer, bundle.unit).head(_CALIBRATION["documents"])
     batches = engine_batches(bundle, sample, _CALIBRATION["tokens"])
-    int8 = quantize(graph, [{n: getattr(b, n) for n in b.__slots__} for b, _ in batches])
+    names = ("input_ids", "attention_mask", "word_index")
+    int8 = quantize(graph, [{n: getattr(b, n) for n in names} for b, _ in batches])
     artifacts = list(bundle.artifacts)
     for precision, model in (("fp32", graph), ("int8", int8)):
         file = f"model.{precision}.onnx"

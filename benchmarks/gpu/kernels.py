@@ -24,12 +24,12 @@ def measure_kernels(bench: Bench, config: Any, tokens: int) -> None:
     """Every operation on a batch of so many subwords."""
     for name, kernel, reference, plain, inputs, moved in _operations(bench, config, tokens):
         error, allowed = _check(kernel, reference, inputs, _ROUNDING[bench.dtype])
-        bench.add("check", model=config.model_type, name=name, error=error, allowed=allowed)
-        if error > allowed:
-            raise SystemExit(f"{name} is wrong by {error:.2e}; {allowed:.2e} is allowed")
+        facts = {"error": error, "allowed": allowed, "passed": error <= allowed}  # not so: NaN
+        bench.add("check", model=config.model_type, name=name, **facts)
         values = {"model": config.model_type, "name": name, "shape": [tokens, *inputs[0].shape[1:]]}
         rivals = {"nerx": kernel, "torch": plain}
         if bench.device.type == "cuda":
+            torch._dynamo.reset()  # else the shapes of the model before count, and are limited
             rivals["torch.compile"] = torch.compile(plain)
         for by, function in rivals.items():
             work = partial(function, *inputs)
@@ -40,7 +40,9 @@ def measure_products(bench: Bench, config: Any, tokens: int) -> None:
     """The matrix products of a layer, and attention: what the kernels stand between."""
     width, inner, heads = config.hidden_size, config.intermediate_size, config.num_attention_heads
     place = {"device": bench.device, "dtype": bench.dtype}
-    for name, a, b in (("qkv", width, 3 * width), ("out", width, width), ("up", width, inner)):
+    sizes = {"qkv": (width, 3 * width), "out": (width, width), "up": (width, inner)}
+    sizes["down"] = (inner, width)
+    for name, (a, b) in sizes.items():
         x, weight = torch.randn(tokens, a, **place), torch.randn(b, a, **place)
         bench.add_timed(
             "product",
@@ -61,7 +63,7 @@ def measure_products(bench: Bench, config: Any, tokens: int) -> None:
             shape=[tokens, width, inner],
             operations=2.0 * tokens * width * inner,
         )
-    for length in (32, 128, 512):
+    for length in (32, 64, 128, 512):
         rows = max(1, tokens // length)
         begin = torch.arange(rows + 1, dtype=torch.int32, device=bench.device) * length
         qkv = torch.randn(rows * length, 3, heads, width // heads, **place)
