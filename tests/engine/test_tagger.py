@@ -225,7 +225,7 @@ def test_a_missing_model_is_named() -> None:
 def test_the_public_names_are_these() -> None:
     assert set(nerx.engine.__all__) == {
         *("BackendError", "BundleError", "ConfigError", "InputError", "NerxError"),
-        *("BatchTagger", "LabelConfig", "Tagger"),
+        *("BatchTagger", "LabelConfig", "Tagger", "pipeline"),
     }
     for name in set(nerx.engine.__all__) - {"BatchTagger"}:  # that one needs an extra
         assert getattr(nerx.engine, name).__name__ == name
