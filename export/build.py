@@ -137,7 +137,7 @@ def export_again(
 
 
 def _bare_bundle(folder: Path, checkpoint: Checkpoint, config: ExportConfig) -> Bundle:
-    checkpoint.tokenizer.save(str(folder / "tokenizer.json"))
+    checkpoint.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
     scheme = Scheme.from_labels(checkpoint.labels, config.scheme)
     tools = (*_TOOLS, *installed_runtimes())
     return Bundle(
@@ -159,7 +159,7 @@ def _bare_bundle(folder: Path, checkpoint: Checkpoint, config: ExportConfig) -> 
 
 def _texts(checkpoint: Checkpoint, bundle: Bundle, config: ExportConfig) -> tuple[Sample, Sample]:
     """The text for calibration and that for the gate."""
-    builtin = builtin_sample(checkpoint.tokenizer, bundle.unit).halves()
+    builtin = builtin_sample(checkpoint.tokenizer.backend_tokenizer, bundle.unit).halves()
     given = (config.calibration, config.verify)
     calibration, verify = (
         own if path is None else read_sample(path, bundle.unit)

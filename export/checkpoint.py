@@ -9,15 +9,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from tokenizers import Tokenizer
-from transformers import AutoModelForTokenClassification, AutoTokenizer
+from transformers import AutoModelForTokenClassification
 
 from ..engine.bundle import is_path
-from ..engine.errors import BundleError
+from ..engine.errors import BundleError, ConfigError
+from .tokenizer import load_tokenizer
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _FILES = ["*.safetensors", "*.json", "*.txt", "*.model"]  # what is fetched from the hub
-_BYTE_LEVEL = ("roberta", "xlm-roberta", "deberta", "longformer")
 _MAX_LENGTH = 512  # subwords a window; longer ones cost more a word and know little more
 
 
@@ -28,23 +27,25 @@ class Checkpoint:
     name: str
     source: str  # hub id, or the folder's name: where it stood is nobody's business
     model: Any  # transformers.PreTrainedModel, fp32, in evaluation mode
-    tokenizer: Tokenizer
+    tokenizer: Any  # transformers.PreTrainedTokenizerFast
     labels: tuple[str, ...]
     max_length: int  # subwords, special tokens included
     pad_id: int
     revision: str  # commit of the hub, "" for a folder
 
 
-def load_checkpoint(source: str) -> Checkpoint:
+def load_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
     """Loads a token classifier.
 
     source: a folder (starts with ./ ../ ~ / or exists), or a hub id such as org/name
+    revision: branch, tag or commit on the hub; None for its main branch
 
     Raises:
         BundleError: it is no token classifier with safetensors and a fast tokenizer.
+        ConfigError: a folder has no revisions.
     """
-    folder, revision = find_checkpoint(source)
-    config = _config(folder)
+    folder, commit = find_checkpoint(source, revision)
+    _check_config(folder)
     try:
         with without_scripts():
             model = AutoModelForTokenClassification.from_pretrained(
@@ -56,17 +57,19 @@ def load_checkpoint(source: str) -> Checkpoint:
             ).eval()
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise BundleError(f"{source} cannot be loaded: {error}") from error
-    labels = tuple(model.config.id2label[number] for number in range(model.config.num_labels))
-    tokenizer = _tokenizer(folder, config["model_type"])
+    tokenizer = load_tokenizer(folder)
+    pad_id = getattr(model.config, "pad_token_id", None) or 0
+    if tokenizer.pad_token is None:  # transformers pads no rows without one
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(pad_id)
     return Checkpoint(
-        name=folder.resolve().name if not revision else source.rpartition("/")[2],
-        source=folder.resolve().name if not revision else source,
+        name=source.rpartition("/")[2] if commit else folder.resolve().name,
+        source=source if commit else folder.resolve().name,
         model=model,
         tokenizer=tokenizer,
-        labels=labels,
-        max_length=_max_length(model.config),
-        pad_id=model.config.pad_token_id or 0,
-        revision=revision,
+        labels=tuple(model.config.id2label[number] for number in range(model.config.num_labels)),
+        max_length=_max_length(model),
+        pad_id=pad_id,
+        revision=commit,
     )
 
 
@@ -85,14 +88,17 @@ def without_scripts() -> Iterator[None]:
         torch.jit.script = script
 
 
-def find_checkpoint(source: str) -> tuple[Path, str]:
+def find_checkpoint(source: str, revision: str | None = None) -> tuple[Path, str]:
     """The folder of a checkpoint, fetched if it is on the hub, and its commit there or "".
 
     Raises:
         BundleError: there is no such folder, and the hub does not give it.
+        ConfigError: a folder has no revisions.
     """
     path = Path(source).expanduser()
     if path.is_dir():
+        if revision:
+            raise ConfigError(f"{source} is a folder; only models on the hub have a --revision")
         return path, ""
     if is_path(source) or source.count("/") != 1:
         raise BundleError(
@@ -103,14 +109,15 @@ def find_checkpoint(source: str) -> tuple[Path, str]:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        found = Path(snapshot_download(source, allow_patterns=_FILES))
+        found = Path(snapshot_download(source, revision=revision, allow_patterns=_FILES))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise BundleError(f"{source} is no folder, and the hub did not give it: {error}") from error
+        wanted = f"{source} at revision {revision}" if revision else source
+        raise BundleError(f"{wanted} is no folder, and the hub did not give it: {error}") from error
     return found, found.name
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    """Reads config.json and refuses what is no token classifier, before weights are loaded."""
+def _check_config(folder: Path) -> None:
+    """Refuses what is no token classifier, before weights are loaded."""
     path = folder / "config.json"
     if not path.is_file():
         raise BundleError(f"{folder} holds no config.json; expected a Hugging Face model")
@@ -131,31 +138,12 @@ def _config(folder: Path) -> dict[str, Any]:
             f"{folder} holds no model.safetensors; nerx reads no pickles (pytorch_model.bin): "
             "load the model with transformers and save_pretrained(safe_serialization=True)"
         )
-    return dict(config)
 
 
-def _tokenizer(folder: Path, model_type: str) -> Tokenizer:
-    path = folder / "tokenizer.json"
-    if path.is_file():
-        try:
-            return Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises Exception itself
-            raise BundleError(f"{path} is no tokenizer: {error}") from error
-    options = {"add_prefix_space": True} if model_type in _BYTE_LEVEL else {}
-    try:
-        converted = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **options)
-    except Exception as error:  # it raises whatever it stumbles over, TypeError too
-        raise BundleError(f"{folder} holds no tokenizer that can be loaded: {error}") from error
-    if not converted.is_fast:
-        raise BundleError(
-            f"{folder} has only a slow tokenizer ({type(converted).__name__}); "
-            "nerx needs a tokenizer.json"
-        )
-    return converted.backend_tokenizer
-
-
-def _max_length(config: Any) -> int:
-    positions = int(getattr(config, "max_position_embeddings", _MAX_LENGTH) or _MAX_LENGTH)
-    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        positions -= config.pad_token_id + 1  # their position numbers begin after it
-    return min(positions, _MAX_LENGTH)
+def _max_length(model: Any) -> int:
+    positions = getattr(model.config, "max_position_embeddings", None) or _MAX_LENGTH
+    for name, part in model.named_modules():
+        # RoBERTa and its kin number positions from behind the padding's own.
+        if name.endswith("position_embeddings") and getattr(part, "padding_idx", None) is not None:
+            positions = part.num_embeddings - part.padding_idx - 1
+    return min(int(positions), _MAX_LENGTH)

@@ -64,10 +64,15 @@ def drop_token_types(model: ModelProto) -> None:
     if not inputs:
         return
     graph.input.remove(inputs[0])
+    weights = {tensor.name: tensor for tensor in graph.initializer}
     for node in [node for node in graph.node if "token_type_ids" in node.input]:
-        table = numpy_helper.to_array(_initializer(graph, node.input[0]))
-        graph.initializer.append(numpy_helper.from_array(table[0].copy(), node.output[0]))
-        graph.node.remove(node)
+        if node.op_type == "Gather" and node.input[0] in weights:
+            table = numpy_helper.to_array(weights[node.input[0]])
+            graph.initializer.append(numpy_helper.from_array(table[0].copy(), node.output[0]))
+            graph.node.remove(node)
+    if any("token_type_ids" in node.input for node in graph.node):
+        graph.initializer.append(numpy_helper.from_array(np.int64(0), "type_0"))
+        graph.node.insert(0, helper.make_node("Mul", ["input_ids", "type_0"], ["token_type_ids"]))
     drop_unused(model)
 
 

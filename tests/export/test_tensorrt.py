@@ -53,7 +53,7 @@ def write_bundle(folder: Path, kind: str) -> Path:
     model = to_onnx(checkpoint)
     target = folder / "bundle"
     target.mkdir()
-    checkpoint.tokenizer.save(str(target / "tokenizer.json"))
+    checkpoint.tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
     onnx.save(model, target / "model.fp32.onnx")
     onnx.save(to_fp16(model, [FEED]), target / "model.fp16.onnx")
     Bundle(
