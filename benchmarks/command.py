@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from ..engine.backends.select import BACKENDS
 from ..engine.bundle import PRECISIONS, Bundle
-from ..engine.commands.models import in_precisions, load_bundle
+from ..engine.bundles.find import find_bundle, in_precisions
 from ..engine.errors import BundleError, ConfigError, NerxError
 from ..engine.model import open_encoder
 from ..export.sample import Sample, builtin_sample, read_sample
@@ -134,7 +134,7 @@ def _bundles(models: Sequence[str], precision: str | None) -> tuple[list[Bundle]
     Raises:
         BundleError: they label different things.
     """
-    bundles = [load_bundle(model) for model in models]
+    bundles = [find_bundle(model) for model in models]
     for bundle in bundles[1:]:
         if (bundle.labels, bundle.unit) != (bundles[0].labels, bundles[0].unit):
             raise BundleError(f"{bundle.name} and {bundles[0].name} have different labels")

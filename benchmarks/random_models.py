@@ -112,7 +112,9 @@ def add_graphs(bundle: Bundle) -> None:
         write_checkpoint(bundle, Path(folder))
         checkpoint = load_checkpoint(folder)
     graph = to_onnx(checkpoint)
-    sample = builtin_sample(checkpoint.tokenizer, bundle.unit).head(_CALIBRATION["documents"])
+    sample = builtin_sample(checkpoint.tokenizer.backend_tokenizer, bundle.unit).head(
+        _CALIBRATION["documents"]
+    )
     batches = engine_batches(bundle, sample, _CALIBRATION["tokens"])
     names = ("input_ids", "attention_mask", "word_index")
     int8 = quantize(graph, [{n: getattr(b, n) for n in names} for b, _ in batches])

@@ -82,7 +82,7 @@ class Bundle:
     def load(cls, model: str | Path) -> Self:
         """Reads a bundle's manifest.
 
-        model: the name of a built-in, or a folder: a `Path`, or text that starts with ./ ../ ~ /
+        model: the name of a built-in, or a folder; ./en is a folder where `en` is the built-in
 
         Raises:
             BundleError: there is no such bundle, or its manifest cannot be used.
@@ -236,11 +236,13 @@ def _locate(model: str | Path) -> Path:
     names = builtin_names()
     if model in names:
         return _BUILTINS / model
+    if Path(model).is_dir():
+        return Path(model)
     known = ", ".join(names) or "none in this installation"
     if "/" in model:
         raise BundleError(
-            f"{model!r} names a model on the Hugging Face hub, or a folder: for the first, run "
-            f"`nerx export {model} -o FOLDER` and give ./FOLDER; for the second, write ./{model}"
+            f"{model!r} is no folder here; of a model on the Hugging Face hub, "
+            f"`nerx export {model} -o FOLDER` makes a bundle: give that folder"
         )
     raise BundleError(
         f"unknown model {model!r}; expected a built-in model ({known}), "

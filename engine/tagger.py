@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from .bundle import Bundle
+from .bundles.find import find_bundle
 from .config import LabelConfig
 from .errors import ConfigError, InputError
 from .formats.annotations import annotate
@@ -19,8 +19,10 @@ _CHARACTERS = 64  # of text, for each document that may be read ahead
 class Tagger(AbstractContextManager["Tagger"]):
     """Labels documents with one model; `Tagger("en")("Angela Merkel visited Paris.")`.
 
-    model: a built-in name ("en", "zh"), or the folder of an exported model
+    model: a built-in name ("en", "zh"), the folder of a bundle or a checkpoint, or a hub id; a
+        checkpoint is exported once, into the user's cache, which needs the extra `export`
     backend, precision, device: as on the command line; "auto" takes the fastest
+    revision: branch, tag or commit of a model on the hub
 
     Raises:
         BundleError, BackendError, ConfigError: the model cannot be loaded as asked.
@@ -33,10 +35,11 @@ class Tagger(AbstractContextManager["Tagger"]):
         backend: str = "auto",
         precision: str = "auto",
         device: str = "auto",
+        revision: str | None = None,
         config: LabelConfig | None = None,
     ) -> None:
         self._closed = False
-        self.bundle = Bundle.load(model)
+        self.bundle = find_bundle(model, revision)
         self._model = Model(
             self.bundle, backend=backend, precision=precision, device=device, config=config
         )

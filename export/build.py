@@ -49,6 +49,7 @@ class ExportConfig:
     name: of the bundle; None for the checkpoint's
     unit: "words" or "characters"; None for characters where the labels segment words
     scheme: name of the label scheme; None to find it from the labels
+    revision: branch, tag or commit of a model on the hub; None for its main branch
     source: model, revision, licence, for the manifest
     card: free facts for people
     """
@@ -59,6 +60,7 @@ class ExportConfig:
     name: str | None = None
     unit: str | None = None
     scheme: str | None = None
+    revision: str | None = None
     source: dict[str, str] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=dict)
 
@@ -86,7 +88,7 @@ def export_bundle(
         ParityError: an artifact was refused.
         InputError, ConfigError: a file or an option cannot be used.
     """
-    checkpoint = load_checkpoint(source)
+    checkpoint = load_checkpoint(source, config.revision)
     with _whole_or_nothing(target) as folder:
         bundle = _bare_bundle(folder, checkpoint, config)
         if bundle.scheme == "plain":

@@ -1,22 +1,21 @@
-"""Models that were not exported yet: exported once, into the user's cache."""
+"""What the user's cache gets at first use: bundles of checkpoints, and of bundles' own weights."""
 
-import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from ..engine.bundle import MANIFEST, Bundle, file_sha256
-from ..engine.files.cache import private_folder
+from ..engine.bundle import Bundle
 from .build import ExportConfig, export_again, export_bundle
-from .checkpoint import find_checkpoint
 from .verify import ParityError
 
-_READ = ("config.json", "tokenizer.json", "*.safetensors")  # what a bundle is made from
 
-
-def cached_bundle(source: str, say: Callable[[str], None]) -> Path:
-    """The bundle of a checkpoint, made at the first call with the text that comes with nerx.
+def make_bundle(
+    source: str, revision: str | None, target: Path, say: Callable[[str], None]
+) -> None:
+    """Exports a checkpoint, with the text that comes with nerx.
 
     source: folder or hub id of a token classifier
+    target: folder to be made
     say: is told what is being done
 
     If int8 does not pass the gate, the bundle holds fp32 alone.
@@ -24,35 +23,24 @@ def cached_bundle(source: str, say: Callable[[str], None]) -> Path:
     Raises:
         BundleError: the checkpoint cannot be exported.
     """
-    folder, _ = find_checkpoint(source)
-    files = sorted(path for pattern in _READ for path in folder.glob(pattern))
-    digest = hashlib.sha256("".join(map(file_sha256, files)).encode()).hexdigest()
-    target = private_folder("models") / f"{folder.resolve().name}-{digest[:16]}"
-    if (target / MANIFEST).is_file():
-        return target
     say(f"exporting {source} once, to {target}; `nerx export` with your own text is better")
-    name = Path(source).name
+    config = ExportConfig(name=Path(source).name, revision=revision)
     try:
-        export_bundle(source, target, ExportConfig(name=name), say)
+        export_bundle(source, target, config, say)
     except ParityError as error:
         if error.precision != "int8":
             raise
         say("int8 changes too many labels of this model: keeping fp32")
-        export_bundle(source, target, ExportConfig(name=name, precisions=("fp32",)), say)
-    return target
+        export_bundle(source, target, replace(config, precisions=("fp32",)), say)
 
 
-def cached_precisions(
-    bundle: Bundle, precisions: tuple[str, ...], say: Callable[[str], None]
-) -> Path:
-    """A bundle of the same weights in other precisions, made at the first call.
+def make_precisions(
+    bundle: Bundle, precisions: tuple[str, ...], target: Path, say: Callable[[str], None]
+) -> None:
+    """Makes a bundle of the same weights in other precisions.
 
     Raises:
         BackendError, BundleError: its weights cannot be read, or the labels change too much.
     """
-    name = f"{Path(bundle.name).name}-{'-'.join(precisions)}-{bundle.digest[:16]}"
-    target = private_folder("models") / name
-    if not (target / MANIFEST).is_file():
-        say(f"making {bundle.name} in {' and '.join(precisions)} once, in {target}")
-        export_again(bundle, target, ExportConfig(precisions=precisions), say)
-    return target
+    say(f"making {bundle.name} in {' and '.join(precisions)} once, in {target}")
+    export_again(bundle, target, ExportConfig(precisions=precisions), say)

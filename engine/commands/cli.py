@@ -21,6 +21,7 @@ _COMMANDS = {
     ),
     "export": (".export", "Turn a model into a bundle that the runtimes load."),
     "finetune": (".finetune", "Train the reference models and the built-in ones."),
+    "cache": (".cache", "List what is kept because it can be made again, and clear it."),
     "info": (".info", "Show what this machine can run and which models are built in."),
 }
 

@@ -2,6 +2,7 @@
 
 import click
 
+from ..bundles.find import find_bundle
 from ..config import LabelConfig
 from ..formats.registry import FORMATS
 from ..labels.schemes import Scheme
@@ -9,7 +10,6 @@ from ..labels.scoring import Score, Scores
 from ..model import Model
 from ..run.evaluation import evaluate
 from ..run.gold import read_gold
-from .models import load_bundle
 from .options import label_options, model_options
 
 
@@ -21,6 +21,7 @@ from .options import label_options, model_options
 def command(
     gold: str,
     model: str,
+    revision: str | None,
     backend: str,
     precision: str,
     device: str,
@@ -39,7 +40,7 @@ def command(
         aggregation=aggregation, decode=decode, overlap=overlap, batch_tokens=batch_tokens
     )
     sentences = list(read_gold(gold, format))
-    bundle = load_bundle(model)
+    bundle = find_bundle(model, revision)
     with Model(
         bundle, backend=backend, precision=precision, device=device, config=config
     ) as loaded:

@@ -9,8 +9,8 @@ import click
 
 from ..backends.select import GPU_RUNTIMES
 from ..bundle import MANIFEST, Bundle, builtin_names
+from ..bundles.find import say
 from ..errors import ConfigError
-from .models import say
 
 if TYPE_CHECKING:
     from ...export.verify import Parity
@@ -46,6 +46,7 @@ _ARTIFACTS = "fp32,int8"
     help="What a label belongs to; characters if the labels segment words.",
 )
 @click.option("--scheme", help="Label scheme, such as iob2; found from the labels if not given.")
+@click.option("--revision", help="Branch, tag or commit of a model on the hub.")
 @click.option("--source", help="Where the model comes from, for the manifest.")
 @click.option("--license", "licence", help="Licence of the model, for the manifest.")
 @click.option("--card", type=click.Path(), help="JSON object of further facts, for the manifest.")
@@ -65,6 +66,7 @@ def command(
     name: str | None,
     unit: str | None,
     scheme: str | None,
+    revision: str | None,
     source: str | None,
     licence: str | None,
     card: str | None,
@@ -81,7 +83,8 @@ def command(
     fp32 on the --verify text: all of them for fp32; for int8, F1 within 0.3 points on gold data,
     or 99.5 % of words where there are no gold tags.
 
-    With --runtime, of a bundle only the engine is built, into the cache of this machine.
+    With --runtime, an engine is built too, into the cache of this machine; of a bundle without -o,
+    nothing else.
     """
     engine: dict[str, Any] = {"sms": _read_sms(sm), "lengths": lengths, "workspace_mib": workspace}
     engine |= {"batch_tokens": batch_tokens} if batch_tokens else {}
@@ -89,7 +92,9 @@ def command(
         raise click.UsageError("--sm, --batch-tokens, --lengths and --workspace need --runtime")
     engine["runtime"] = runtime
     held = _find_bundle(model)
-    if runtime and held:
+    if held and revision:
+        raise ConfigError(f"{model} is a bundle; only models on the hub have a --revision")
+    if runtime and held and output is None:
         _build_engine(held, engine | {"precision": precision or "fp16"}, verify)
         return
     output = output or Path(f"{Path(held.name if held else model).name}-bundle")
@@ -108,6 +113,7 @@ def command(
         name=name,
         unit=unit,
         scheme=scheme,
+        revision=revision,
         source={key: value for key, value in (("model", source), ("licence", licence)) if value},
         card=_read_card(card) if card else {},
     )

@@ -13,7 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def model_options(command: F) -> F:
-    """Which model, run by what: `model`, `backend`, `precision`, `device`."""
+    """Which model, run by what: `model`, `revision`, `backend`, `precision`, `device`."""
     for option in (
         click.option(
             "--device",
@@ -33,12 +33,13 @@ def model_options(command: F) -> F:
             default="auto",
             help="Runtime; auto takes the fastest that is installed.",
         ),
+        click.option("--revision", help="Branch, tag or commit of a model on the hub."),
         click.option(
             "-m",
             "--model",
             default="en",
             metavar="en|zh|DIR|HUB_ID",
-            help="Built-in model; folder of a bundle or checkpoint, written with ./ or /; hub id.",
+            help="Built-in model; folder of a bundle or checkpoint; hub id.",
         ),
     ):
         command = option(command)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from ..bundles.find import find_bundle
 from ..config import LabelConfig, RunConfig
 from ..errors import InputError
 from ..files.sink import write_file
@@ -19,7 +20,6 @@ from ..model import Model
 from ..run.interrupts import Interrupts
 from ..run.run import Run
 from .exit_codes import REJECTED
-from .models import load_bundle
 from .options import label_options, model_options
 
 _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
@@ -59,6 +59,7 @@ _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 def command(
     inputs: tuple[str, ...],
     model: str,
+    revision: str | None,
     backend: str,
     precision: str,
     device: str,
@@ -75,7 +76,7 @@ def command(
     )
     with Interrupts() as interrupts:
         config = RunConfig(inputs=_expand(inputs), **options)
-        bundle = load_bundle(model)
+        bundle = find_bundle(model, revision)
         with (
             Model(
                 bundle, backend=backend, precision=precision, device=device, config=label_config
