@@ -3,10 +3,10 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -154,9 +154,15 @@ def _bare_bundle(folder: Path, checkpoint: Checkpoint, config: ExportConfig) -> 
         tokenizer=file_hashes(folder, ["tokenizer.json"]),
         artifacts=(),
         source={"model": checkpoint.source, "revision": checkpoint.revision} | config.source,
-        tools={name: version(name) for name in tools},
+        tools=dict(_versions(tools)),
         card=config.card,
     )
+
+
+def _versions(packages: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for name in packages:
+        with suppress(PackageNotFoundError):  # optimum may be missing
+            yield name, version(name)
 
 
 def _texts(checkpoint: Checkpoint, bundle: Bundle, config: ExportConfig) -> tuple[Sample, Sample]:

@@ -64,8 +64,9 @@ KINDS = (
     Kind("deberta", "bytes", "DebertaTokenizerFast", ("[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"),
          options=OPTIONS["deberta-v2"]),
     _roberta("data2vec-text", "bytes", "RobertaTokenizerFast"),
-    Kind("convbert", "wordpiece", "ConvBertTokenizerFast", options={"embedding_size": 32}),
+    _roberta("roberta-prelayernorm", "bytes", "RobertaTokenizerFast"),
 )  # fmt: skip
+CONVBERT = Kind("convbert", "wordpiece", "ConvBertTokenizerFast", options={"embedding_size": 32})
 
 
 def make_classifier(folder: Path, kind: Kind, texts: Sequence[Sequence[str]]) -> Path:
@@ -74,9 +75,9 @@ def make_classifier(folder: Path, kind: Kind, texts: Sequence[Sequence[str]]) ->
     transformers = pytest.importorskip("transformers")
     from nerx.export.checkpoint import without_scripts
 
-    tokenizer = _write_tokenizer(folder, kind, texts)
+    tokenizer = write_tokenizer(folder, kind, texts)
     torch.manual_seed(7)
-    sizes = {**SIZES, "vocab_size": PIECES + 8, "max_position_embeddings": 514}
+    sizes = {**SIZES, "vocab_size": PIECES + 8, "max_position_embeddings": 258}
     if kind.model == "distilbert":
         sizes = {name: sizes[name] for name in ("vocab_size", "max_position_embeddings")}
     names = {"id2label": dict(enumerate(LABELS)), "label2id": {k: i for i, k in enumerate(LABELS)}}
@@ -99,7 +100,7 @@ def make_classifier(folder: Path, kind: Kind, texts: Sequence[Sequence[str]]) ->
     return folder
 
 
-def _write_tokenizer(folder: Path, kind: Kind, texts: Sequence[Sequence[str]]) -> Tokenizer:
+def write_tokenizer(folder: Path, kind: Kind, texts: Sequence[Sequence[str]]) -> Tokenizer:
     tokenizer = {"wordpiece": _wordpiece, "unigram": _unigram, "bytes": _bytes}[kind.tokenizer](
         [" ".join(words) for words in texts], list(kind.special)
     )
@@ -122,7 +123,8 @@ def _wordpiece(texts: list[str], special: list[str]) -> Tokenizer:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.train_from_iterator(
-        texts, trainers.WordPieceTrainer(vocab_size=PIECES, special_tokens=special)
+        texts,
+        trainers.WordPieceTrainer(vocab_size=PIECES, special_tokens=special, show_progress=False),
     )
     return tokenizer
 

@@ -12,8 +12,8 @@ pytest.importorskip("nncf")
 from nerx.benchmarks import measure
 from nerx.benchmarks.command import command as bench
 from nerx.engine.bundle import Bundle
+from nerx.engine.bundles.find import in_precisions
 from nerx.engine.commands.export import command as export
-from nerx.engine.commands.models import in_precisions
 from nerx.engine.tagger import Tagger
 from nerx.export.build import ExportConfig, export_bundle
 from nerx.export.torch_checkpoint import write_checkpoint

@@ -1,14 +1,14 @@
 """A small classifier of each architecture goes through every precision and passes the gate."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("nncf")
 
+from nerx.engine.errors import BundleError
 from nerx.export.build import ExportConfig, export_bundle
-from nerx.export.onnx import supported_architectures
-
 from .conftest import make_checkpoint
 
 KINDS = (
@@ -41,5 +41,19 @@ def test_labels_are_those_of_pytorch(
         assert report.why_refused() is None
 
 
-def test_the_list_of_architectures_names_those_tried() -> None:
-    assert set(KINDS) <= set(supported_architectures())
+def test_torch_exports_without_optimum(
+    tmp_path: Path, bert_folder: Path, gold: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "optimum"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "optimum", None)
+    config = ExportConfig(verify=str(gold), precisions=("fp32",))
+    _, reports = export_bundle(str(bert_folder), tmp_path / "out", config, lambda text: None)
+    assert [(report.agreement, report.f1_reference) for report in reports] == [(1.0, 1.0)] * 2
+
+
+def test_what_cannot_be_traced_is_refused(tmp_path: Path, gold: Path) -> None:
+    folder = make_checkpoint(tmp_path / "fnet", "fnet")  # it masks nothing
+    with pytest.raises(BundleError, match=r"^fnet models cannot be exported to ONNX: .+$"):
+        export_bundle(str(folder), tmp_path / "out", ExportConfig(verify=str(gold)), print)
+    assert not (tmp_path / "out").exists()

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("nncf")
 
-from nerx.engine.commands.models import load_bundle
+from nerx.engine.bundles.find import find_bundle
 from nerx.engine.errors import BundleError
 from nerx.export import cached
 from nerx.export.verify import ParityError
@@ -36,23 +36,23 @@ def test_a_checkpoint_is_exported_once(
     bert_folder: Path, tmp_path: Path, exports: list, capsys: pytest.CaptureFixture
 ) -> None:
     folder = shutil.copytree(bert_folder, tmp_path / "model")
-    bundle = load_bundle(str(folder))
+    bundle = find_bundle(str(folder))
     assert bundle.name == "model"
     assert [artifact.precision for artifact in bundle.artifacts] == ["fp32"]
     assert exports == [("fp32", "int8"), ("fp32",)]  # int8 was refused
     said = capsys.readouterr().err
     assert "exporting" in said
     assert "keeping fp32" in said
-    assert load_bundle(str(folder)) == bundle
+    assert find_bundle(str(folder)) == bundle
     assert len(exports) == 2
     edit_config(folder, id2label={i: f"L{i}" for i in range(5)})
-    assert load_bundle(str(folder)).labels == ("L0", "L1", "L2", "L3", "L4")
+    assert find_bundle(str(folder)).labels == ("L0", "L1", "L2", "L3", "L4")
     assert len(exports) == 4
 
 
 def test_other_models_are_loaded_as_they_are(tmp_path: Path, exports: list) -> None:
     with pytest.raises(BundleError, match="unknown model 'nothing'"):
-        load_bundle("nothing")
+        find_bundle("nothing")
     with pytest.raises(BundleError, match=r"holds no nerx\.json"):
-        load_bundle(str(tmp_path))
+        find_bundle(str(tmp_path))
     assert exports == []

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("transformers")
 
-from nerx.engine.errors import BundleError
+from nerx.engine.errors import BundleError, ConfigError
 from nerx.export.checkpoint import load_checkpoint
 
 from .conftest import LABELS, edit_config
@@ -66,3 +66,31 @@ def test_tokenizers_that_cannot_be_used(folder: Path) -> None:
     assert "is no tokenizer" in refusal(folder)
     (folder / "tokenizer.json").unlink()
     assert "holds no tokenizer that can be loaded" in refusal(folder)
+
+
+def test_a_model_on_the_hub_has_a_commit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str | None]] = []
+    commit = "0123456789abcdef0123456789abcdef01234567"
+
+    def give(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.append((name, revision))
+        assert not {"*.bin", "*.py", "*"} & set(allow_patterns)
+        return str(shutil.copytree(folder, folder.parent / commit, dirs_exist_ok=True))
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", give)
+    for revision in (None, "v1"):
+        checkpoint = load_checkpoint("org/model", revision)
+        assert (checkpoint.source, checkpoint.revision) == ("org/model", commit)
+        assert checkpoint.name == "model"
+    assert asked == [("org/model", None), ("org/model", "v1")]
+    with pytest.raises(ConfigError, match="only models on the hub have a --revision"):
+        load_checkpoint(str(folder), "v1")
+
+
+def test_the_hub_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: str, **__: object) -> str:
+        raise OSError("no route")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    with pytest.raises(BundleError, match=r"org/model at revision v1 .* did not give it: no route"):
+        load_checkpoint("org/model", "v1")

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-pytest.importorskip("nncf")
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("nncf")  # torch and transformers come with it
+import torch
+import transformers
 
 from nerx.engine import LabelConfig, Tagger
 from nerx.engine.commands.cli import cli
 
-from .other_models import KINDS, LABELS, Kind, make_classifier
+from .other_models import CONVBERT, KINDS, LABELS, Kind, make_classifier
 
 SENTENCES = 150
 TIE = 1e-3  # of logits that spread over about 5
@@ -73,3 +73,16 @@ def test_every_word_gets_the_label_that_transformers_gives_it(
     assert len(compared) > 0.99 * len(found) > 1000
     assert min(Counter(label for label, _ in compared)[label] for label in LABELS) > 50
     assert [pair for pair in compared if pair[0] != pair[1]] == []
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_model_whose_labels_hang_on_its_neighbours_is_refused(
+    noisy: list[list[str]], tmp_path: Path
+) -> None:
+    folder = make_classifier(tmp_path / "model", CONVBERT, noisy)  # it convolves over padding
+    verify = tmp_path / "noisy.jsonl"
+    verify.write_text("".join(json.dumps({"tokens": words}) + "\n" for words in noisy))
+    words = [str(folder), "-o", str(tmp_path / "out"), "--precision", "fp32"]
+    done = CliRunner().invoke(cli, ["export", *words, "--verify", str(verify)])
+    assert "of labels stay when documents run one at a time" in str(done.exception)
+    assert not (tmp_path / "out").exists()

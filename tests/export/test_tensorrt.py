@@ -200,6 +200,19 @@ def test_the_command_builds_from_a_bundle(bundle: Bundle) -> None:
     assert ".sm86+sm89." in path.name
 
 
+def test_the_command_writes_a_bundle_of_a_bundle_if_it_is_told_where(
+    bundle: Bundle, gold: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "out"
+    words = ("-o", str(target), "--verify", str(gold), "--sm", "89", "--batch-tokens", "128")
+    done = export(str(bundle.folder), *words)
+    assert done.exit_code == 0, done.output
+    [artifact] = Bundle.load(target).artifacts
+    assert artifact.precision == "fp16"
+    path = Path(done.stdout.split("\n")[-2])
+    assert path.name.startswith(f"{artifact.files['model.fp16.onnx'][:12]}.fp16.")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_command_builds_from_a_checkpoint(kind: str, folders, gold: Path, tmp_path) -> None:
     checkpoint = folders[kind].parent / "checkpoint"
