@@ -38,7 +38,7 @@ ROOMS = {
 ROOMS["model"] = {*ROOMS, "model"}
 ROOMS["run"] = ROOMS["model"] | {"run"}
 ROOMS["view"] = ROOMS["run"] | {"view"}
-ROOMS["adapters"] = {*ROOMS, "tagger", "adapters", "commands"}  # doors, as commands are
+ROOMS["adapters"] = {*ROOMS, "tagger", "adapters", "bundles"}  # doors, as commands are
 HEAVY = (
     *("torch", "transformers", "onnx", "onnxruntime", "openvino", "tensorrt", "seqeval"),
     *("pyarrow", "ray", "pyspark"),

@@ -18,7 +18,7 @@ import numpy as np
 from tokenizers import Encoding, Tokenizer
 
 from ..arrays import offsets
-from ..commands.models import load_bundle
+from ..bundles.find import find_bundle
 from ..config import LabelConfig
 from ..errors import BackendError, ConfigError, InputError
 from ..labels.decoding import softmax
@@ -38,6 +38,7 @@ def pipeline(
     device: int | str | None = None,
     backend: str = "auto",
     precision: str = "auto",
+    revision: str | None = None,
     **options: Any,
 ) -> "TokenClassificationPipeline":
     """A drop-in for `transformers.pipeline("token-classification", ...)`.
@@ -45,6 +46,7 @@ def pipeline(
     model: as for `nerx tag`; a checkpoint is exported at first use, which needs the extra `export`
     device: as transformers or `nerx tag` name it
     precision: "auto" takes the fastest that the model has, "fp32" gives the very labels of torch
+    revision: branch, tag or commit of a model on the hub
     options: the fields of `PipelineOptions`
 
     Raises:
@@ -57,7 +59,7 @@ def pipeline(
         device = "cpu" if device < 0 else f"cuda:{device}"
     config = LabelConfig(decode="argmax")
     loaded = Model(
-        load_bundle(str(model)),
+        find_bundle(model, revision),
         backend=backend,
         precision=precision,
         device=device or "auto",

@@ -9,6 +9,7 @@ pytest.importorskip("nncf")
 
 from nerx.engine.errors import BundleError
 from nerx.export.build import ExportConfig, export_bundle
+
 from .conftest import make_checkpoint
 
 KINDS = (
