@@ -68,7 +68,8 @@ def test_every_word_gets_the_label_that_transformers_gives_it(
     assert done.exit_code == 0, done.exception or done.stderr
     expected = [label for row in of_transformers(folder, kind, noisy) for label in row]
     with Tagger(tmp_path / "out", config=LabelConfig(decode="argmax")) as tagger:
-        found = [tag for words in noisy for tag in tagger(words)["tags"]]
+        labelled = tagger(noisy, is_split_into_words=True)
+    found = [tag for document in labelled for tag in document["tags"]]
     compared = [pair for pair in zip(expected, found, strict=True) if pair[0] is not None]
     assert len(compared) > 0.99 * len(found) > 1000
     assert min(Counter(label for label, _ in compared)[label] for label in LABELS) > 50

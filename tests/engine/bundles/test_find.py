@@ -143,7 +143,7 @@ def test_the_tagger_takes_what_the_command_takes(exporter: Exporter) -> None:
     write_checkpoint(Path("models") / "mine")
     for model in ("models/mine", Path("models/mine"), "org/name"):
         with Tagger(model) as tagger:
-            assert tagger(["Paris"])["tokens"] == ["Paris"]
+            assert tagger(["Paris"], is_split_into_words=True)["tokens"] == ["Paris"]
     with Tagger("org/name", revision="v1") as tagger:
         assert tagger.bundle.name
     assert exporter.asked == [("models/mine", None), ("org/name", None), ("org/name", "v1")]
