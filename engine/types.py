@@ -48,6 +48,7 @@ class EncodedBlock:
     word_subwords: (
         Ints  # (words + 1,): word w has the subwords word_subwords[w]:word_subwords[w + 1]
     )
+    word_heads: Ints  # (words,): the subword that each is labelled by, the first one as a rule
     subword_ids: Ints  # (subwords,): no special tokens, at least one a word
     windows: Ints  # (windows, 4): first word, end word, first and end of the words it labels
 

@@ -134,8 +134,7 @@ def _is_gold(path: str, kind: str, unit: str) -> bool:
 
 
 def _words(text: str, unit: str) -> list[str]:
-    codes = code_points(text)
     if unit == "characters":
-        return [text[place] for place in characters(codes).tolist()]
-    first, end = cut_words(text, codes)
+        return [text[place] for place in characters(code_points(text)).tolist()]
+    first, end, _ = cut_words(text)
     return [text[a:b] for a, b in zip(first.tolist(), end.tolist(), strict=True)]

@@ -222,6 +222,7 @@ class TokenClassificationPipeline:
                 word_start=nowhere,
                 word_end=nowhere,
                 word_subwords=np.arange(count + 1, dtype=np.int32),
+                word_heads=np.arange(count, dtype=np.int32),
                 subword_ids=np.fromiter(chain.from_iterable(ids), np.int32, count),
                 windows=bounds[bounds[:, 0] < bounds[:, 1]],
             )

@@ -51,7 +51,7 @@ def build_batch(
     """Pads some windows of a block into a batch.
 
     windows: (rows,) window numbers
-    every_subword: asks for a label at each subword of a word, not at its first one only
+    every_subword: asks for a label at each subword of a word, not at its head only
     pooling: asks the backend to pool each word's subwords: "mean" or "max"
 
     Returns the batch, and the word that each of its positions belongs to: (positions,).
@@ -77,11 +77,12 @@ def build_batch(
     kept = keep_end - keep_first
     words = ragged_range(keep_first, kept).astype(np.int32)
     shift = np.repeat(row_start + before - begin[first], kept)
-    word_index = begin[words] + shift
     pieces = begin[words + 1] - begin[words]
     if every_subword:
-        word_index = ragged_range(word_index, pieces)
+        word_index = ragged_range(begin[words] + shift, pieces)
         words = np.repeat(words, pieces)
+    else:
+        word_index = (encoded.word_heads if pooling == "first" else begin)[words] + shift
     pooled = None if pooling == "first" else pieces
     return Batch(input_ids, mask, word_index, pooled, pooling), words
 

@@ -1,18 +1,18 @@
 """Documents to flat arrays of words and subwords, and the windows that the model takes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from ..arrays import offsets, ragged_range
 from ..errors import BundleError
 from ..types import EncodedBlock, Ints, Record
 from .subwords import WordCache
+from .unspaced import cut_runs
 from .windows import cut_windows
-from .words import characters, code_points, cut_words
+from .words import Places, characters, code_points, cut_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +29,19 @@ class SpecialTokens:
 class _Words:
     """Some words of a block's documents, with their subwords."""
 
-    docs: NDArray[np.int64]  # (words,): number of the record
-    start: NDArray[np.int64]  # (words,)
-    end: NDArray[np.int64]  # (words,)
+    docs: Places  # (words,): number of the record
+    start: Places  # (words,)
+    end: Places  # (words,)
     ids: Ints  # (subwords,)
     begin: Ints  # (words + 1,): word w has the subwords begin[w]:begin[w + 1]
+    lead: Ints  # (words,): subwords before the one that is labelled
 
 
 class Encoder:
     """Turns records into an EncodedBlock.
 
-    unit: "words" cuts raw text by the rule in `nerx.engine.text.words`, "characters" takes each
-        character that is not white space as a word.
+    unit: "words" cuts raw text by the rule in `nerx.engine.text.words`, and where a script parts no
+        words, makes one of each subword; "characters" takes each character that is not white space.
     max_length: subwords that the model takes at once, special tokens included.
     overlap: subwords that neighbouring windows of a long document share, at least; half a window
         at most.
@@ -54,6 +55,7 @@ class Encoder:
         self.special = _special_tokens(tokenizer, pad_id)
         self.room = max_length - len(self.special.before) - len(self.special.after)
         self._unit = unit
+        self._tokenizer = tokenizer
         self._overlap = min(overlap, self.room // 2)
         self._cache = WordCache(tokenizer, self.special.unknown, self.room)
 
@@ -70,6 +72,7 @@ class Encoder:
             word_start=words.start.astype(np.int32),
             word_end=words.end.astype(np.int32),
             word_subwords=words.begin,
+            word_heads=words.begin[:-1] + words.lead,
             subword_ids=words.ids,
             windows=cut_windows(doc_words, words.begin, self.room, self._overlap),
         )
@@ -79,18 +82,28 @@ class Encoder:
         texts = [records[number].text or "" for number in numbers]
         text_begin = offsets(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)
         joined = "\n".join(texts)
-        codes = code_points(joined)
-        if self._unit == "characters":
-            first = characters(codes)
-            end = first + 1
-            ids, begin = self._cache.of_characters(codes[first])
-        else:
-            first, end = cut_words(joined, codes)
-            words = [joined[a:b] for a, b in zip(first.tolist(), end.tolist(), strict=True)]
-            ids, begin = self._cache.of_words(words)
-        place = np.searchsorted(text_begin, first, side="right") - 1
+        cut = self._cut_characters if self._unit == "characters" else self._cut_words
+        words = cut(joined)
+        place = np.searchsorted(text_begin, words.start, side="right") - 1
         docs = np.array(numbers, np.int64)[place]
-        return _Words(docs, first - text_begin[place], end - text_begin[place], ids, begin)
+        start, end = words.start - text_begin[place], words.end - text_begin[place]
+        return replace(words, docs=docs, start=start, end=end)
+
+    def _cut_characters(self, text: str) -> _Words:
+        codes = code_points(text)
+        first = characters(codes)
+        return _words(first, first + 1, *self._cache.of_characters(codes[first]))
+
+    def _cut_words(self, text: str) -> _Words:
+        first, end, runs = cut_words(text)
+        run_first, run_end = first[runs], end[runs]
+        first, end = np.delete(first, runs), np.delete(end, runs)
+        strings = [text[a:b] for a, b in zip(first.tolist(), end.tolist(), strict=True)]
+        words = _words(first, end, *self._cache.of_words(strings))
+        if not len(runs):
+            return words
+        found = cut_runs(self._tokenizer, self.special.unknown, text, run_first, run_end)
+        return _in_order(words, _words(*found))
 
     def _words_of_tokens(self, records: Sequence[Record], numbers: list[int]) -> _Words:
         tokens = [records[number].tokens or [] for number in numbers]
@@ -98,20 +111,27 @@ class Encoder:
         ids, begin = self._cache.of_words([token for row in tokens for token in row])
         start = ragged_range(np.zeros_like(lengths), lengths)
         docs = np.repeat(np.array(numbers, np.int64), lengths)
-        return _Words(docs, start, start + 1, ids, begin)
+        return replace(_words(start, start + 1, ids, begin), docs=docs)
+
+
+def _words(
+    start: Places, end: Places, ids: Ints, begin: Ints, heads: Places | None = None
+) -> _Words:
+    """Words of one document, each labelled by its first subword unless `heads` says otherwise."""
+    lead = np.zeros(len(start), np.int32) if heads is None else heads.astype(np.int32) - begin[:-1]
+    return _Words(np.zeros(len(start), np.int64), start, end, ids, begin, lead)
 
 
 def _in_order(some: _Words, others: _Words) -> _Words:
     """The words of both in the order of their documents and places."""
-    docs, start, end = (
-        np.concatenate(pair)
-        for pair in ((some.docs, others.docs), (some.start, others.start), (some.end, others.end))
-    )
+    docs = np.append(some.docs, others.docs)
+    start, end = np.append(some.start, others.start), np.append(some.end, others.end)
     order = np.lexsort((start, docs))
+    lead = np.append(some.lead, others.lead)[order]
     first = np.append(some.begin[:-1], some.begin[-1] + others.begin[:-1])[order]
     lengths = np.append(np.diff(some.begin), np.diff(others.begin))[order]
     ids = np.append(some.ids, others.ids)[ragged_range(first, lengths)]
-    return _Words(docs[order], start[order], end[order], ids, offsets(lengths))
+    return _Words(docs[order], start[order], end[order], ids, offsets(lengths), lead)
 
 
 def _special_tokens(tokenizer: Tokenizer, pad_id: int) -> SpecialTokens:

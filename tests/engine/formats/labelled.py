@@ -39,6 +39,7 @@ def label(records: list[Record], scheme: Scheme) -> LabelledBlock:
         word_start=np.array(starts, np.int32),
         word_end=np.array(ends, np.int32),
         word_subwords=np.arange(len(starts) + 1, dtype=np.int32),
+        word_heads=np.arange(len(starts), dtype=np.int32),
         subword_ids=np.zeros(len(starts), np.int32),
         windows=np.zeros((0, 4), np.int32),
     )
