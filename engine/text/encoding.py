@@ -96,14 +96,12 @@ class Encoder:
 
     def _cut_words(self, text: str) -> _Words:
         first, end, runs = cut_words(text)
-        run_first, run_end = first[runs], end[runs]
-        first, end = np.delete(first, runs), np.delete(end, runs)
+        if len(runs):
+            units = cut_runs(self._tokenizer, self.special.unknown, text, first[runs], end[runs])
+            first, end = np.delete(first, runs), np.delete(end, runs)
         strings = [text[a:b] for a, b in zip(first.tolist(), end.tolist(), strict=True)]
         words = _words(first, end, *self._cache.of_words(strings))
-        if not len(runs):
-            return words
-        found = cut_runs(self._tokenizer, self.special.unknown, text, run_first, run_end)
-        return _in_order(words, _words(*found))
+        return _in_order(words, _words(*units)) if len(runs) else words
 
     def _words_of_tokens(self, records: Sequence[Record], numbers: list[int]) -> _Words:
         tokens = [records[number].tokens or [] for number in numbers]
@@ -126,7 +124,7 @@ def _in_order(some: _Words, others: _Words) -> _Words:
     """The words of both in the order of their documents and places."""
     docs = np.append(some.docs, others.docs)
     start, end = np.append(some.start, others.start), np.append(some.end, others.end)
-    order = np.lexsort((start, docs))
+    order = np.argsort(docs << 32 | start, kind="stable")  # merges what is in order already
     lead = np.append(some.lead, others.lead)[order]
     first = np.append(some.begin[:-1], some.begin[-1] + others.begin[:-1])[order]
     lengths = np.append(np.diff(some.begin), np.diff(others.begin))[order]

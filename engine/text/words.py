@@ -59,7 +59,7 @@ def cut_words(text: str) -> tuple[Places, Places, Places]:
     """
     slices = [_cut_slice(text, begin) for begin in range(0, len(text) or 1, _SLICE)]
     first, end, kinds = (np.concatenate(parts) for parts in zip(*slices, strict=True))
-    first, end = _keep_abbreviations(text, first, end)
+    first, end = _keep_abbreviations(text, kinds, first, end)
     if not (kinds == _UNSPACED).any():
         return first, end, np.zeros(0, np.int64)
     return _keep_runs(first, end, kinds)
@@ -87,8 +87,8 @@ def _keep_runs(first: Places, end: Places, kinds: Kinds) -> tuple[Places, Places
     run_first, run_end = gaps[after - 1] + 1, gaps[after]
     run = np.searchsorted(run_first, first, side="right") - 1  # the last one that begins before
     outside = (run < 0) | (first >= run_end[run])
-    first = np.sort(np.append(first[outside], run_first))
-    end = np.sort(np.append(end[outside], run_end))
+    first = np.sort(np.append(first[outside], run_first), kind="stable")
+    end = np.sort(np.append(end[outside], run_end), kind="stable")
     return first, end, np.searchsorted(first, run_first)
 
 
@@ -173,16 +173,13 @@ def _shift(values: NDArray[Any], by: int) -> NDArray[Any]:
     return moved
 
 
-def _keep_abbreviations(text: str, first: Places, end: Places) -> tuple[Places, Places]:
+def _keep_abbreviations(
+    text: str, kinds: Kinds, first: Places, end: Places
+) -> tuple[Places, Places]:
     """Gives "Corp", "Mr" and the like the period that follows them."""
-    touching = np.flatnonzero((first[1:] == end[:-1]) & (end[:-1] - first[:-1] < 7))
-    found = [
-        word
-        for word in touching.tolist()
-        if text[end[word]] == "."
-        and end[word + 1] - first[word + 1] == 1
-        and text[first[word] : end[word]] in ABBREVIATIONS
-    ]
+    period = (kinds[first] == _PERIOD) & (end - first == 1)
+    before = np.flatnonzero(period[1:] & (first[1:] == end[:-1]))
+    found = [word for word in before.tolist() if text[first[word] : end[word]] in ABBREVIATIONS]
     if not found:
         return first, end
     end = end.copy()

@@ -1,10 +1,9 @@
 """Side by side with the pipeline of transformers, on a model that labels subwords at random."""
 
 import random
-import warnings
+from functools import partial
 from types import GeneratorType, SimpleNamespace
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,13 +12,9 @@ from tokenizers import decoders
 from nerx.engine import pipeline
 from nerx.engine.errors import ConfigError, InputError
 
-from ...tiny_bundle import NER, subword_scores, write_tiny_bundle
+from ...tiny_bundle import write_tiny_bundle
 from ..tokenizers_for_tests import KINDS
-
-torch = pytest.importorskip("torch", reason="needs torch, which transformers runs on")
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    transformers = pytest.importorskip("transformers", reason="needs transformers to compare with")
+from ..transformers_twin import transformers_pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # transformers warns of much
 
@@ -28,27 +23,9 @@ DECODERS = {
     "unigram": decoders.Metaspace(),
     "byte_level": decoders.ByteLevel(),
 }
-SPECIALS = {
-    "wordpiece": {"unk_token": "[UNK]", "pad_token": "[PAD]"},
-    "unigram": {"unk_token": "<unk>", "pad_token": "<pad>"},
-    "byte_level": {"unk_token": "<unk>", "pad_token": "<pad>"},
-}
 STRATEGIES = ("none", "simple", "first", "average", "max")
 WORDS = ["Paris", "Berlins", "par", "is", "p.m.", "U.S.", "北京", "爱", "Zoë", "ß", "🇩🇪", "x"]
 WORDS += ["(Paris)", "don't", "a-b", "...", "\u200b", "e\u0301", "[SEP]", "ǅ", "ﬁ"]
-
-
-class _Table(transformers.PreTrainedModel):
-    """The tiny bundle's model in torch."""
-
-    config_class = transformers.PretrainedConfig
-
-    def __init__(self, scores: np.ndarray) -> None:
-        super().__init__(transformers.PretrainedConfig(id2label=dict(enumerate(NER))))
-        self.scores = torch.nn.Parameter(torch.tensor(scores), requires_grad=False)
-
-    def forward(self, input_ids, **_):
-        return {"logits": self.scores[input_ids]}
 
 
 @pytest.fixture(scope="module", params=sorted(KINDS))
@@ -59,19 +36,7 @@ def twins(request, tmp_path_factory):
     tokenizer.decoder = DECODERS[kind]
     folder = write_tiny_bundle(tmp_path_factory.mktemp("twin") / kind, tokenizer=tokenizer)
 
-    def original(**options):
-        return transformers.TokenClassificationPipeline(
-            model=_Table(subword_scores(tokenizer.get_vocab_size(), len(NER))),
-            tokenizer=transformers.PreTrainedTokenizerFast(
-                tokenizer_object=tokenizer,
-                model_max_length=64,
-                model_input_names=["input_ids", "attention_mask"],
-                **SPECIALS[kind],
-                **options,
-            ),
-            device=-1,
-        )
-
+    original = partial(transformers_pipeline, kind, tokenizer)
     with pipeline("ner", model=folder, device=-1) as ours:
         of_words = original(add_prefix_space=True)  # what a byte-level tokenizer needs
         yield SimpleNamespace(ours=ours, theirs=original(), theirs_of_words=of_words)

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nerx.engine.text import words
 from nerx.engine.text.words import characters, code_points, cut_words
 
 
@@ -11,7 +12,7 @@ def words_of(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "expected"),
     [
         ("Paris, London.", "Paris|,|London|."),
         ("the U.S.-led U.N. and U.S.", "the|U.S.-led|U.N.|and|U.S."),
@@ -30,8 +31,8 @@ def words_of(text: str) -> list[str]:
         (" \n\t ", ""),
     ],
 )
-def test_cut_words(text: str, words: str) -> None:
-    assert words_of(text) == (words.split("|") if words else [])
+def test_cut_words(text: str, expected: str) -> None:
+    assert words_of(text) == (expected.split("|") if expected else [])
 
 
 @given(st.text(alphabet=st.characters(codec=None), max_size=60))
@@ -41,6 +42,29 @@ def test_words_are_ordered_disjoint_and_leave_out_white_space_only(text: str) ->
     assert (end[:-1] <= first[1:]).all()
     kept = "".join(text[a:b] for a, b in zip(first.tolist(), end.tolist(), strict=True))
     assert kept == "".join(c for c in text if not c.isspace())
+
+
+@given(st.text(alphabet="ab'.,-5sUS& \n我のก!", max_size=60), st.integers(1, 9))
+def test_a_text_cut_in_slices_has_the_same_words(text: str, size: int) -> None:
+    whole = cut_words(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(words, "_SLICE", size)
+        for part, expected in zip(cut_words(text), whole, strict=True):
+            assert part.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("run", ["東京は", "「ラーメン」を2杯!", "เขาชื่อJohn", "ᥐក", "ｶﾅ,", "བོད་"])
+def test_around_a_letter_of_an_unspaced_script_nothing_is_cut(run: str) -> None:
+    text = f"Paris, {run} U.S. 我 {run}\n서울은, {run}"
+    first, end, runs = cut_words(text)
+    found = [text[a:b] for a, b in zip(first.tolist(), end.tolist(), strict=True)]
+    assert found == ["Paris", ",", run, "U.S.", "我", run, "서울은", ",", run]
+    assert runs.tolist() == [2, 5, 8]
+
+
+@pytest.mark.parametrize("text", ["我 爱・北京", "서울은 한국의", "฿5", "Größe, naïve", "日本"])
+def test_other_scripts_have_no_unspaced_runs(text: str) -> None:
+    assert not len(cut_words(text)[2])
 
 
 @given(st.lists(st.text(alphabet="ab'.,-5s&S U我", max_size=12), max_size=6))
