@@ -82,7 +82,7 @@ class Bundle:
     def load(cls, model: str | Path) -> Self:
         """Reads a bundle's manifest.
 
-        model: the name of a built-in, or a folder; ./en is a folder where `en` is the built-in
+        model: the name of a built-in, or a folder: a `Path`, or text with a / in it
 
         Raises:
             BundleError: there is no such bundle, or its manifest cannot be used.
@@ -236,7 +236,7 @@ def _locate(model: str | Path) -> Path:
     names = builtin_names()
     if model in names:
         return _BUILTINS / model
-    if Path(model).is_dir():
+    if "/" in model and Path(model).is_dir():
         return Path(model)
     known = ", ".join(names) or "none in this installation"
     if "/" in model:

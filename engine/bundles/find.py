@@ -19,7 +19,7 @@ def find_bundle(model: str | Path, revision: str | None = None) -> Bundle:
     A checkpoint is exported once into the user's cache, which is said on stderr. What is there is
     used as it is: the hub is not asked, nor is a folder read whose files have the times they had.
 
-    model: the name of a built-in, then a folder if there is one of that name, then a hub id
+    model: the name of a built-in; else text with a / in it: a folder if there is one, or a hub id
     revision: branch, tag or commit on the hub; None for its main branch
 
     Raises:
