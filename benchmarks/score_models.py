@@ -8,7 +8,7 @@ from itertools import chain
 
 import click
 
-from ..engine.commands.models import load_bundle
+from ..engine.bundles.find import find_bundle
 from ..engine.model import Model
 from ..engine.run.evaluation import evaluate
 from ..engine.run.gold import Sentence, read_documents
@@ -39,7 +39,7 @@ def _joined(sentences: Sequence[Sentence]) -> Sentence:
 def command(model: str, gold: str) -> None:
     """Score MODEL on GOLD, in several forms."""
     documents = list(read_documents(gold))
-    with Model(load_bundle(model)) as loaded:
+    with Model(find_bundle(model)) as loaded:
         for name, records in variants(documents):
             total = evaluate(loaded, records).total
             click.echo(
