@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..engine.errors import ConfigError, InputError
 from ..engine.labels.schemes import Scheme
-from ..engine.text.words import code_points, cut_words
+from ..engine.text.words import cut_words
 from .data import Corpus, read_corpus, read_lines
 from .recipes import Run
 from .teach import Teacher, log_probabilities
@@ -52,7 +52,7 @@ def _words(line: str, scheme: Scheme) -> list[str]:
     """The words of a line, by the rule of `nerx tag`."""
     if scheme.segmentation:
         return list("".join(line.split()))
-    first, end = cut_words(line, code_points(line))
+    first, end, _ = cut_words(line)
     return [line[a:b] for a, b in zip(first.tolist(), end.tolist(), strict=True)]
 
 
