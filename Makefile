@@ -48,29 +48,37 @@ DATA := $(SHARED)/data
 GSD := $(DATA)/ud_zh_gsd
 GSD_SIMPLIFIED := $(DATA)/ud_zh_gsdsimp
 ENCODER := intfloat/multilingual-e5-small
-EN_CARD := {"task": "English named entities (PER ORG LOC MISC)", "scores": {"CoNLL-2003 dev F1": 0.943}}
-ZH_CARD := {"task": "Chinese word segmentation, both scripts", "scores": {"UD GSD dev F1": 0.957}}
-TRAIN_ZH := $(BIN)/nerx finetune nerx-zh --base $(SHARED)/encoders/e5-small-zh-char \
-	  --train $(GSD)/train.txt --train $(GSD_SIMPLIFIED)/train_opencc_derived.txt \
+
+# Each model is trained on sentences first, then goes on with documents, in any case.
+TRAIN_EN := --train $(DATA)/conll2003/train.conll --dev $(DATA)/conll2003/dev.conll
+TRAIN_ZH := --train $(GSD)/train.txt --train $(GSD_SIMPLIFIED)/train_opencc_derived.txt \
 	  --dev $(GSD)/dev.txt --dev $(GSD_SIMPLIFIED)/dev.txt
+ZH_SENTENCES := $(BIN)/nerx finetune nerx-zh-sentences --base $(SHARED)/encoders/e5-small-zh-char $(TRAIN_ZH)
 TEACHERS := models/zh-plain models/zh-dropout models/zh-adversarial
+# What a model's metrics.json says of its making, for the manifest of its bundle: $(call card,NAME,TASK)
+card = <($(BIN)/python -c 'import json; m = json.load(open("models/$1/metrics.json")); \
+	  print(json.dumps({"task": "$2", "scores": {"dev F1": round(m["dev"]["f1"], 3)}, \
+	  "seed": m["hyperparameters"]["seed"], "data": {f["file"]: f["sha256"] for f in m["data"]["train"]}}))')
 
 models: .venv/.dev
 	@test -d $(SHARED)/encoders || { echo "no encoders in $(SHARED); give their folder as SHARED=" >&2; exit 2; }
-	$(BIN)/nerx finetune nerx-en --base $(SHARED)/encoders/e5-small-en -o models/en \
-	  --train $(DATA)/conll2003/train.conll --dev $(DATA)/conll2003/dev.conll
+	$(BIN)/nerx finetune nerx-en-sentences --base $(SHARED)/encoders/e5-small-en $(TRAIN_EN) -o models/en-sentences
+	$(BIN)/nerx finetune nerx-en --base models/en-sentences $(TRAIN_EN) -o models/en
 	$(BIN)/nerx export ./models/en --precision int8 --name en -o models/en-bundle \
-	  --source '$(ENCODER) (vocabulary pruned to English)' --license MIT --card <(echo '$(EN_CARD)') \
+	  --source '$(ENCODER) (vocabulary pruned to English)' --license MIT \
+	  --card $(call card,en,English named entities (PER ORG LOC MISC)) \
 	  --verify $(DATA)/conll2003/dev.conll --calibration $(DATA)/conll2003/train.conll
-	$(TRAIN_ZH) --set epochs=8 -o models/zh-plain
-	$(TRAIN_ZH) --set epochs=7 --set word_dropout=0.15 --set hidden_dropout=0.15 -o models/zh-dropout
-	$(TRAIN_ZH) --set word_dropout=0.1 --set adversarial_step=1 -o models/zh-adversarial
+	$(ZH_SENTENCES) --set epochs=8 -o models/zh-plain
+	$(ZH_SENTENCES) --set epochs=7 --set word_dropout=0.15 --set hidden_dropout=0.15 -o models/zh-dropout
+	$(ZH_SENTENCES) --set word_dropout=0.1 --set adversarial_step=1 -o models/zh-adversarial
 	tr -d ' ' <$(DATA)/text/cmrc_zh.txt | LC_ALL=C.UTF-8 grep -Ex '.{5,200}' >models/zh-text.txt
 	$(BIN)/python -m nerx.finetune.teach $(TEACHERS) --text models/zh-text.txt -o models/zh-taught.txt
-	$(TRAIN_ZH) --train models/zh-taught.txt -o models/zh
+	$(ZH_SENTENCES) --train models/zh-taught.txt -o models/zh-sentences
+	$(BIN)/nerx finetune nerx-zh --base models/zh-sentences $(TRAIN_ZH) --train models/zh-taught.txt -o models/zh
 	cat $(GSD)/dev.txt $(GSD_SIMPLIFIED)/dev.txt >models/zh-dev.txt
 	$(BIN)/nerx export ./models/zh --precision int8 --name zh -o models/zh-bundle \
-	  --source '$(ENCODER) (vocabulary pruned to characters)' --license MIT --card <(echo '$(ZH_CARD)') \
+	  --source '$(ENCODER) (vocabulary pruned to characters)' --license MIT \
+	  --card $(call card,zh,Chinese word segmentation in both scripts) \
 	  --verify models/zh-dev.txt --calibration $(GSD)/train.txt
 
 clean:

@@ -1,14 +1,15 @@
 """Gold files, or a corpus of the hub, as words and the label ids of a recipe."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from ..engine.errors import ConfigError, InputError
 from ..engine.labels.schemes import Scheme
 from ..engine.run.evaluation import gold_labels
-from ..engine.run.gold import Sentence, read_gold
+from ..engine.run.gold import Sentence, read_documents
 
 HUB_CORPORA = {"conll2003": "eriktks/conll2003"}
 HUB_SPLITS = {"train": "train", "dev": "validation"}
@@ -21,8 +22,24 @@ class Corpus:
 
     words: list[list[str]]
     labels: list[list[int]]
+    document_starts: list[int]  # the first sentence of each document
     sources: dict[str, int]  # sentences of each source, in order
     sha256: dict[str, str]  # of each local file
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls(words=[], labels=[], document_starts=[], sources={}, sha256={})
+
+    def add(self, source: str, documents: Iterable[Sequence[tuple[list[str], list[int]]]]) -> None:
+        """Appends the documents of a source, each a run of sentences: words and label ids."""
+        before = len(self.words)
+        for document in documents:
+            self.document_starts.append(len(self.words))
+            self.words.extend(words for words, _ in document)
+            self.labels.extend(labels for _, labels in document)
+        self.sources[source] = len(self.words) - before
+        if Path(source).exists():
+            self.sha256[source] = hashlib.sha256(Path(source).read_bytes()).hexdigest()
 
 
 def read_corpus(sources: Sequence[str], split: str, labels: Sequence[str]) -> Corpus:
@@ -34,20 +51,41 @@ def read_corpus(sources: Sequence[str], split: str, labels: Sequence[str]) -> Co
     two schemes, or a type that `labels` lack; ConfigError for one that is given twice.
     """
     scheme = Scheme.from_labels(labels)
-    corpus = Corpus(words=[], labels=[], sources={}, sha256={})
+    corpus = Corpus.empty()
     for source in sources:
         if source in corpus.sources:
             raise ConfigError(f"{source} is given twice as {split} data; expected each once")
-        from_hub = source in HUB_CORPORA and not Path(source).exists()
-        sentences = list(_hub_sentences(source, split) if from_hub else read_gold(source))
-        if not sentences:
+        documents = list(_documents(source, split))
+        if not documents:
             raise InputError(f"{source}: no sentence found; expected one at least")
-        corpus.words.extend(words for words, _ in sentences)
-        corpus.labels.extend(_label_ids(source, [tags for _, tags in sentences], scheme))
-        corpus.sources[source] = len(sentences)
-        if not from_hub:
-            corpus.sha256[source] = hashlib.sha256(Path(source).read_bytes()).hexdigest()
+        label_ids = _label_ids(source, [tags for part in documents for _, tags in part], scheme)
+        corpus.add(source, [[(words, next(label_ids)) for words, _ in part] for part in documents])
     return corpus
+
+
+def _documents(source: str, split: str) -> Iterator[list[Sentence]]:
+    if source in HUB_CORPORA and not Path(source).exists():
+        yield list(_hub_sentences(source, split))
+    else:
+        yield from read_documents(source)
+
+
+def read_labels(sources: Sequence[str]) -> tuple[str, ...]:
+    """The labels that gold files use, O first if they have it; IOB1 becomes IOB2.
+
+    Raises: InputError as `read_corpus`.
+    """
+    documents = (part for source in sources for part in _documents(source, "train"))
+    tags = {tag for document in documents for _, theirs in document for tag in theirs}
+    if len(tags) < 2:
+        raise InputError(
+            f"{', '.join(sources)}: labels are {', '.join(tags) or 'missing'}; expected two or more"
+        )
+    scheme = Scheme.from_labels(sorted(tags))
+    inside = sorted(tags - {"O"})
+    if scheme.name in ("iob1", "iob2"):
+        inside = [f"{role}-{kind}".strip("-") for kind in sorted(scheme.types) for role in "BI"]
+    return (*sorted(tags & {"O"}), *inside)
 
 
 def read_lines(path: Path) -> list[str]:

@@ -80,6 +80,8 @@ def predict(
     rows: Rows,
     batch_size: int,
     values: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    bf16: bool = False,
 ) -> PredictionOutput:
     """What a model says of each position: `values` of its logits, (rows, subwords, ...)."""
     with TemporaryDirectory() as scratch:
@@ -88,6 +90,7 @@ def predict(
             args=TrainingArguments(
                 output_dir=scratch,
                 per_device_eval_batch_size=batch_size,
+                bf16=bf16,
                 use_cpu=not torch.cuda.is_available(),
                 dataloader_pin_memory=torch.cuda.is_available(),
                 disable_tqdm=True,

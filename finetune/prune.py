@@ -18,7 +18,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerFast
 
 from ..engine.errors import ConfigError, NerxError
-from .base import load_tokenizer
+from .base import SAFE, load_tokenizer
 from .data import read_lines
 
 SPACE = "\u2581"  # SentencePiece's mark of a word's start
@@ -151,7 +151,7 @@ def save_pruned(
     base: str, tokenizer: PreTrainedTokenizerFast, old_ids: Sequence[int], output: Path
 ) -> None:
     """Writes the base with the vocabulary of `tokenizer`, in fp16."""
-    model = AutoModel.from_pretrained(base, dtype=torch.float16)
+    model = AutoModel.from_pretrained(base, dtype=torch.float16, **SAFE)
     cut_embeddings(model, tokenizer, old_ids)
     model.save_pretrained(output)
     tokenizer.save_pretrained(output)

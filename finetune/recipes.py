@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from ..engine.errors import ConfigError
+from ..engine.labels.schemes import Scheme
 
 ENTITY_LABELS = (
     "O",
@@ -34,10 +35,9 @@ class Recipe:
     """
 
     name: str
-    base: str
-    language: str
-    task: str  # "ner" or "segmentation"
-    labels: tuple[str, ...]
+    base: str | None = None  # None: must be given, or is cut from a teacher
+    language: str | None = None
+    labels: tuple[str, ...] = ()  # none: those of the data, or of the teachers
     epochs: float
     learning_rate: float
     head_learning_rate: float | None = None  # None: as learning_rate
@@ -60,8 +60,11 @@ class Recipe:
         None  # length of the fast gradient method's step, if it is used
     )
     attention: str = "sdpa"
-    group_by_length: bool = False
-    bf16: bool = False
+    batch_tokens: int | None = None  # instead of train_batch_size: subwords of a batch
+    views: int = 0  # how often an epoch sees the text, cut into random windows; 0: by sentence
+    bf16: bool | None = False  # None: where the hardware multiplies in it
+    student_layers: int | None = None  # of what is cut from a teacher
+    student_width: int | None = None
     card: Card | None = None
 
     def __post_init__(self) -> None:
@@ -73,10 +76,17 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
                 raise ConfigError(f"{name} is {value}; expected at least 0 and less than 1")
-        if self.task not in ("ner", "segmentation"):
-            raise ConfigError(f"task is {self.task!r}; expected 'ner' or 'segmentation'")
-        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
+        if self.labels and (len(self.labels) < 2 or len(set(self.labels)) != len(self.labels)):
             raise ConfigError(f"labels are {self.labels}; expected two or more, each once")
+
+    @property
+    def task(self) -> str:
+        return "segmentation" if Scheme.from_labels(self.labels).segmentation else "ner"
+
+    @property
+    def distilled(self) -> bool:
+        """Whether it trains a student on what teachers say."""
+        return self.student_layers is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +96,11 @@ class Run:
     recipe: Recipe
     train: tuple[str, ...]  # files, or names of corpora of the hub
     dev: tuple[str, ...]
-    base: str  # a folder or a hub id
+    base: str | None  # a folder or a hub id; None: the student is cut from the first teacher
+    revision: str | None = None  # of a base on the hub
     output: Path
+    teachers: dict[str, str] = field(default_factory=dict)  # by name, the folder or hub id
+    text: tuple[str, ...] = ()  # files without labels, for the teachers to label
     max_steps: int | None = None
     overrides: dict[str, str] = field(default_factory=dict)
 
@@ -100,18 +113,18 @@ class Run:
 _POSITIVE = (
     *("epochs", "learning_rate", "head_learning_rate", "layer_decay", "max_grad_norm"),
     *("train_batch_size", "eval_batch_size", "eval_steps", "adam_epsilon", "adversarial_step"),
+    *("batch_tokens", "student_layers", "student_width"),
 )
 _SHARES = (
     *("adam_beta1", "adam_beta2", "warmup_ratio", "weight_decay"),
     *("hidden_dropout", "attention_dropout", "word_dropout"),
 )
-_FIXED = ("name", "task", "language", "card")  # what a recipe is, not how it trains
+_FIXED = ("name", "language", "card")  # what a recipe is, not how it trains
 
-_NERX_EN = Recipe(
-    name="nerx-en",
+_BUILT_IN = Recipe(
+    name="nerx-en-sentences",
     base="intfloat/multilingual-e5-small",
     language="en",
-    task="ner",
     labels=ENTITY_LABELS,
     epochs=8,
     learning_rate=1e-4,
@@ -123,8 +136,23 @@ _NERX_EN = Recipe(
     attention_dropout=0.0,
     word_dropout=0.05,
     attention="eager",
-    group_by_length=True,
-    bf16=True,
+    batch_tokens=384,
+    bf16=None,
+)
+_ZH = {"language": "zh", "labels": SEGMENTATION_LABELS}
+_DOCUMENTS = {"base": None, "epochs": 1, "learning_rate": 5e-5, "batch_tokens": 1024}
+_DISTIL = replace(
+    _BUILT_IN,
+    name="distil",
+    base=None,
+    language=None,
+    labels=(),
+    epochs=4,
+    learning_rate=5e-4,
+    batch_tokens=2048,
+    views=1,
+    student_layers=3,
+    student_width=256,
 )
 
 RECIPES = {
@@ -134,7 +162,6 @@ RECIPES = {
             name="albert-conll2003",
             base="albert/albert-base-v2",
             language="en",
-            task="ner",
             labels=ENTITY_LABELS,
             epochs=3,
             learning_rate=2e-5,
@@ -148,7 +175,6 @@ RECIPES = {
             name="bert-chinese-ws",
             base="ckiplab/bert-base-chinese-ws",
             language="zh",
-            task="segmentation",
             labels=SEGMENTATION_LABELS,
             epochs=7,
             learning_rate=2e-5,
@@ -160,15 +186,12 @@ RECIPES = {
                 precision=0.9615, recall=0.9630, f1=0.9623, accuracy=0.9829, loss=0.0567, step=5000
             ),
         ),
-        _NERX_EN,
-        replace(
-            _NERX_EN,
-            name="nerx-zh",
-            epochs=5,
-            language="zh",
-            task="segmentation",
-            labels=SEGMENTATION_LABELS,
-        ),
+        _BUILT_IN,
+        replace(_BUILT_IN, name="nerx-zh-sentences", epochs=5, **_ZH),
+        replace(_BUILT_IN, name="nerx-en", views=2, eval_steps=280, **_DOCUMENTS),
+        replace(_BUILT_IN, name="nerx-zh", views=1, eval_steps=400, **_ZH | _DOCUMENTS),
+        replace(_BUILT_IN, name="own", base=None, language=None, labels=(), epochs=5),
+        _DISTIL,
     )
 }
 

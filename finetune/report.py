@@ -28,15 +28,18 @@ def report_of(
     resumed: bool,
 ) -> dict[str, Any]:
     """The content of metrics.json; scores are fractions of one."""
-    local = Path(run.base).exists()
+    base = run.base or next(iter(run.teachers))
+    local = run.base is None or Path(base).exists()
     return {
         "recipe": run.recipe.name,
         "task": run.recipe.task,
         "language": run.recipe.language,
         "hyperparameters": asdict(run.recipe),
         "overrides": run.overrides,
-        "base": Path(run.base).name if local else run.base,
-        "base_model": None if local else run.base,  # on the hub
+        "base": Path(base).name if local else base,
+        "revision": run.revision,
+        "base_model": None if local else base,  # on the hub
+        "teachers": [Path(name).name for name in run.teachers],
         "steps": state.global_step,
         "epochs": state.epoch,
         "kept_step": (state.best_global_step if run.recipe.keep_best else None)

@@ -6,24 +6,31 @@ Run as `python -m nerx.finetune.teach`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModelForTokenClassification, PreTrainedModel
+from transformers import (
+    AutoModelForTokenClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from ..engine.arrays import offsets
 from ..engine.errors import ConfigError, InputError, NerxError
 from ..engine.labels.decoding import best_legal
 from ..engine.labels.schemes import Scheme
 from .align import IGNORED
-from .base import load_tokenizer, window_length
+from .base import SAFE, load_tokenizer, multiplies_bf16, window_length
 from .data import Corpus, read_lines
 from .evaluate import Rows, predict
 
 BATCH_SIZE = 32
+
+Teacher = tuple[PreTrainedModel, PreTrainedTokenizerFast]
 
 
 def label_together(folders: Sequence[str], text: Sequence[str]) -> list[str]:
@@ -35,22 +42,15 @@ def label_together(folders: Sequence[str], text: Sequence[str]) -> list[str]:
     Raises: ConfigError for a folder that holds no such model, or one with other labels;
     InputError for a text without any sentence.
     """
-    models = [_load(folder) for folder in folders]
-    labels = [_labels(model) for model in models]
-    for folder, theirs in zip(folders, labels, strict=True):
-        if theirs != labels[0]:
-            raise ConfigError(
-                f"{folder} labels {', '.join(theirs)}, but {folders[0]} {', '.join(labels[0])}"
-            )
-    scheme = Scheme.from_labels(labels[0])
+    teachers = load_teachers(folders)
+    scheme = Scheme.from_labels(labels_of(teachers[0][0]))
     split = (lambda line: list("".join(line.split()))) if scheme.segmentation else str.split
     sentences = [words for words in map(split, text) if words]
     if not sentences:
         raise InputError("no sentence found; expected one at least")
-    found = sum(
-        _log_probabilities(model, folder, sentences)
-        for model, folder in zip(models, folders, strict=True)
-    )
+    corpus = Corpus.empty()
+    corpus.add("text", [[(words, []) for words in sentences]])
+    found = sum(log_probabilities(*teacher, corpus) for teacher in teachers)
     bounds = offsets(np.array([len(words) for words in sentences]))
     tags = [scheme.labels[number] for number in best_legal(found, bounds, scheme)]
     write = _joined if scheme.segmentation else _columns
@@ -58,26 +58,44 @@ def label_together(folders: Sequence[str], text: Sequence[str]) -> list[str]:
     return [write(words, tags[first:end]) for words, first, end in edges]
 
 
+def load_teachers(folders: Sequence[str]) -> list[Teacher]:
+    """The token classifiers in some folders, each with its tokenizer.
+
+    Raises: ConfigError for a folder that holds no such model, or one with other labels.
+    """
+    models = [_load(folder) for folder in folders]
+    labels = [labels_of(model) for model in models]
+    for folder, theirs in zip(folders, labels, strict=True):
+        if theirs != labels[0]:
+            raise ConfigError(
+                f"{folder} labels {', '.join(theirs)}, but {folders[0]} {', '.join(labels[0])}"
+            )
+    return [(model, load_tokenizer(folder)) for model, folder in zip(models, folders, strict=True)]
+
+
 def _load(folder: str) -> PreTrainedModel:
     try:
-        return AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32)
+        return AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32, **SAFE)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{folder} holds no token classifier: {error}") from error
 
 
-def _labels(model: PreTrainedModel) -> tuple[str, ...]:
+def labels_of(model: PreTrainedModel) -> tuple[str, ...]:
+    """The names of a classifier's labels, by id."""
     return tuple(model.config.id2label[number] for number in range(model.config.num_labels))
 
 
-def _log_probabilities(
-    model: PreTrainedModel, folder: str, sentences: list[list[str]]
+def log_probabilities(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, corpus: Corpus
 ) -> NDArray[np.float32]:
     """(words, labels), the words of all sentences in order."""
-    nothing = [[0] * len(words) for words in sentences]
-    corpus = Corpus(words=sentences, labels=nothing, sources={}, sha256={})
-    tokenizer = load_tokenizer(folder)
-    rows = Rows.of(corpus, tokenizer, window_length(tokenizer, model)).by_length()
-    found = predict(model, tokenizer, rows, BATCH_SIZE, lambda logits: logits.log_softmax(-1))
+    blank = replace(corpus, labels=[[0] * len(words) for words in corpus.words])
+    rows = Rows.of(blank, tokenizer, window_length(tokenizer, model)).by_length()
+    found = predict(
+        *(model, tokenizer, rows, BATCH_SIZE),
+        lambda logits: logits.float().log_softmax(-1),
+        bf16=multiplies_bf16(),
+    )
     labelled = found.label_ids != IGNORED
     sentence = np.repeat(rows.sentence_of_row, labelled.sum(axis=1))
     return found.predictions[labelled][np.argsort(sentence, kind="stable")]

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,16 @@ from transformers import (
 )
 
 from ..engine.errors import BackendError, ConfigError
-from .base import load_model, load_tokenizer, window_length
+from .base import load_model, load_tokenizer, multiplies_bf16, window_length
 from .card import write_card
-from .data import read_corpus
+from .data import Corpus, read_corpus, read_labels
+from .distil import read_lesson, teach
+from .documents import as_documents
 from .evaluate import Rows, evaluate_folder, metrics_of
 from .recipes import Run
 from .report import report_of
+from .student import cut
+from .teach import Teacher, labels_of, load_teachers
 from .trainer import Progress, RecipeTrainer
 
 # A checkpoint holds the weights and Adam's two moments; the Trainer keeps two and writes a third.
@@ -43,19 +47,36 @@ def finetune(run: Run, *, force: bool = False) -> dict[str, Any]:
     """
     if run.output.exists() and not force:
         raise ConfigError(f"{run.output} exists; give another -o, or --force to replace it")
-    train_corpus = read_corpus(run.train, "train", run.recipe.labels)
-    dev_corpus = read_corpus(run.dev, "dev", run.recipe.labels)
+    if run.output.exists() and not (run.output / "metrics.json").is_file():
+        raise ConfigError(f"{run.output} was not made by nerx finetune; remove it, or another -o")
+    if not run.base and not run.recipe.distilled:
+        raise ConfigError("no model to start from; give an encoder by --base")
+    if run.recipe.distilled and not run.teachers:
+        raise ConfigError(f"{run.recipe.name} learns from other models; give some by --teacher")
+    if run.recipe.bf16 is None:
+        run = replace(run, recipe=replace(run.recipe, bf16=multiplies_bf16()))
     set_seed(run.recipe.seed)
-    tokenizer = load_tokenizer(run.base)
-    model = load_model(run.recipe, run.base)
+    teachers = load_teachers([*run.teachers.values()])
+    if not run.recipe.labels:
+        labels = labels_of(teachers[0][0]) if teachers else read_labels(run.train)
+        run = replace(run, recipe=replace(run.recipe, labels=labels))
+    tokenizer, model = _start(run, teachers)
+    train_corpus, dev_corpus = read_lesson(run) if teachers else _read_gold(run)
+    _open_work_folder(run, train_corpus, dev_corpus, model, force)
+    targets = None
+    if teachers:
+        kept = run.work / "targets.npy"
+        train_corpus, dev_corpus, targets = teach(teachers, train_corpus, dev_corpus, kept)
+        del teachers
+    if views := run.recipe.views:
+        train_corpus = as_documents(train_corpus, views, run.recipe.seed)
     max_length = window_length(tokenizer, model)
     train = Rows.of(train_corpus, tokenizer, max_length)
     dev = Rows.of(dev_corpus, tokenizer, max_length)
-    if run.recipe.group_by_length:
+    if run.recipe.batch_tokens:
         dev = dev.by_length()
-    _open_work_folder(run, train, dev, model, force)
 
-    trainer = _trainer(run, model, tokenizer, train, dev)
+    trainer = _trainer(run, model, tokenizer, train, dev, targets)
     checkpoint = last_checkpoint(run.work / "checkpoints")
     began = time.monotonic()
     with _failures_explained(trainer):
@@ -69,6 +90,24 @@ def finetune(run: Run, *, force: bool = False) -> dict[str, Any]:
         write_card(folder, report)
         _publish(run)
     return report
+
+
+def _start(run: Run, teachers: list[Teacher]) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
+    """The tokenizer, and the model before its first step."""
+    if run.base:
+        return load_tokenizer(run.base, run.revision), load_model(
+            run.recipe, run.base, run.revision
+        )
+    model, tokenizer = teachers[0]
+    recipe = run.recipe
+    assert recipe.student_layers is not None
+    assert recipe.student_width is not None
+    return tokenizer, cut(model, recipe.student_layers, recipe.student_width, recipe.attention)
+
+
+def _read_gold(run: Run) -> tuple[Corpus, Corpus]:
+    train = read_corpus(run.train, "train", run.recipe.labels)
+    return train, read_corpus(run.dev, "dev", run.recipe.labels)
 
 
 @contextmanager
@@ -88,9 +127,11 @@ def _trainer(
     tokenizer: PreTrainedTokenizerFast,
     train: Rows,
     dev: Rows,
+    targets: torch.Tensor | None,
 ) -> RecipeTrainer:
     trainer = RecipeTrainer(
         run.recipe,
+        targets,
         model=model,
         args=_arguments(run),
         train_dataset=train.rows,
@@ -145,7 +186,7 @@ def _arguments(run: Run) -> TrainingArguments:
 
 
 def _open_work_folder(
-    run: Run, train: Rows, dev: Rows, model: PreTrainedModel, force: bool
+    run: Run, train: Corpus, dev: Corpus, model: PreTrainedModel, force: bool
 ) -> None:
     """Makes the folder for checkpoints, or finds that of the same run to go on with.
 
@@ -155,9 +196,10 @@ def _open_work_folder(
     settings = {
         **{name: str(value) for name, value in asdict(run.recipe).items()},
         "max_steps": str(run.max_steps),
-        "base": run.base,
-        "train": str(train.corpus.sha256 or run.train),
-        "dev": str(dev.corpus.sha256 or run.dev),
+        "base": str(run.base),
+        "teachers": ", ".join(run.teachers),
+        "train": str(train.sha256 or run.train),
+        "dev": str(dev.sha256 or run.dev),
     }
     if record.exists():
         before = json.loads(record.read_text(encoding="utf-8"))

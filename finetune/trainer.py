@@ -10,34 +10,42 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from torch.utils.data import Sampler, SequentialSampler
+from torch.utils.data import DataLoader, Sampler, SequentialSampler
 from transformers import PreTrainedModel, Trainer, TrainerCallback
 
 from ..engine.errors import BackendError
 from .align import IGNORED
 from .recipes import Recipe
 
-BATCHES_A_POOL = 50  # rows of so many batches are sorted by length together
-
 
 class RecipeTrainer(Trainer):
     """The Trainer with what a recipe has beyond it.
 
-    Layer-wise learning rates, word dropout, adversarial steps, and a resumable length grouping.
+    targets: (words, labels) float16, what each word's label probabilities should be; the labels of
+        the training rows are then the numbers of their words
+
+    Layer-wise learning rates, word dropout, adversarial steps, and batches of so many subwords.
     """
 
-    def __init__(self, recipe: Recipe, **kwargs: Any) -> None:
+    def __init__(self, recipe: Recipe, targets: torch.Tensor | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.recipe = recipe
-        if recipe.group_by_length:
+        self.recipe, self.targets = recipe, targets
+        if recipe.batch_tokens:
+            lengths = [len(row["input_ids"]) for row in self.train_dataset]
+            self.batches = TokenBatches(lengths, recipe.batch_tokens, self.args.seed)
             words = sum(label != IGNORED for row in self.train_dataset for label in row["labels"])
-            self.words_a_batch = words / len(self.train_dataset) * self.args.train_batch_size
+            self.words_a_batch = words / len(self.batches)
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        if not self.recipe.group_by_length:
-            return super()._get_train_sampler(train_dataset)
-        lengths = [len(row["input_ids"]) for row in self.train_dataset]
-        return LengthGroupedSampler(lengths, self.args.train_batch_size, self.args.seed)
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        if not self.recipe.batch_tokens:
+            return super().get_train_dataloader()
+        loader: DataLoader[Any] = DataLoader(
+            self.train_dataset,
+            batch_sampler=self.batches,
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+        return self.accelerator.prepare(loader)
 
     def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int]:
         return SequentialSampler(eval_dataset)
@@ -68,8 +76,11 @@ class RecipeTrainer(Trainer):
         self, model: Any, inputs: dict[str, torch.Tensor], *args: Any, **kw: Any
     ) -> Any:
         """The mean over the batch's words; in batches of unlike lengths every word weighs alike."""
-        loss = super().compute_loss(model, inputs, *args, **kw)
-        if self.recipe.group_by_length and model.training:
+        if self.targets is not None and model.training:
+            loss = soft_loss(model, inputs, self.targets)
+        else:
+            loss = super().compute_loss(model, inputs, *args, **kw)
+        if self.recipe.batch_tokens and model.training:
             return loss * ((inputs["labels"] != IGNORED).sum() / self.words_a_batch)
         return loss
 
@@ -93,6 +104,22 @@ class RecipeTrainer(Trainer):
                 f"could not write the checkpoint of step {self.state.global_step} to "
                 f"{self.args.output_dir}: {error}; free space, then run again to go on"
             ) from error
+
+
+def soft_loss(
+    model: PreTrainedModel, inputs: dict[str, torch.Tensor], targets: torch.Tensor
+) -> torch.Tensor:
+    """The mean cross entropy between a model's label probabilities and those it should have.
+
+    inputs: `labels` are the rows of `targets` that belong to the first subwords of words
+    targets: (words, labels)
+    """
+    numbers = inputs["labels"]
+    words = numbers != IGNORED
+    rest = {name: value for name, value in inputs.items() if name != "labels"}
+    logits = model(**rest).logits[words].float()
+    wanted = targets[numbers[words].to(targets.device)].to(logits)
+    return torch.nn.functional.cross_entropy(logits, wanted)
 
 
 def parameter_groups(
@@ -154,35 +181,34 @@ def moved_uphill(weight: torch.nn.Parameter, length: float) -> Iterator[None]:
         weight.copy_(before)
 
 
-class LengthGroupedSampler(Sampler[int]):
-    """Batches of rows of like length, in a random order that depends on seed and epoch alone.
+class TokenBatches:
+    """Batches of rows of like length, each of at most so many subwords with its padding.
 
-    The Trainer's own sampler leaves the batches sorted, so that headlines follow headlines, and
-    draws from the global generator, so that a run resumed within an epoch sees another order.
+    Their number is the same in every epoch; what is in them and their order depend on seed and
+    epoch alone, so that a run resumed within an epoch goes on as it would have.
     """
 
-    def __init__(self, lengths: list[int], batch_size: int, seed: int) -> None:
-        self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
-        self.epoch = 0
+    def __init__(self, lengths: list[int], batch_tokens: int, seed: int) -> None:
+        self.lengths, self.seed, self.epoch = torch.tensor(lengths), seed, 0
+        ordered = sorted(lengths)
+        self.bounds = [0]
+        for at, length in enumerate(ordered):
+            if at > self.bounds[-1] and length * (at + 1 - self.bounds[-1]) > batch_tokens:
+                self.bounds.append(at)
+        self.bounds.append(len(ordered))
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.bounds) - 1
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        order = torch.randperm(len(self.lengths), generator=generator)
-        pools = order.split(self.batch_size * BATCHES_A_POOL)
-        batches = [batch for pool in pools for batch in self._by_length(pool)]
-        last = batches.pop()  # the Trainer cuts the stream into batches: a short one must be last
-        shuffled = torch.randperm(len(batches), generator=generator)
-        return iter(torch.cat([*(batches[at] for at in shuffled), last]).tolist())
-
-    def _by_length(self, pool: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        lengths = torch.tensor(self.lengths)[pool]
-        return pool[lengths.argsort(stable=True)].split(self.batch_size)
+        mixed = torch.randperm(len(self.lengths), generator=generator)
+        ordered = mixed[self.lengths[mixed].argsort(stable=True)]
+        for batch in torch.randperm(len(self), generator=generator).tolist():
+            yield ordered[self.bounds[batch] : self.bounds[batch + 1]].tolist()
 
 
 class Progress(TrainerCallback):

@@ -1,27 +1,40 @@
 """`nerx finetune`: trains a token classifier as a recipe says."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
+from ..bundle import MANIFEST, Bundle, builtin_names
 from ..errors import ConfigError
 
 
 @click.command("finetune")
-@click.argument("recipe")
+@click.argument("recipe", default="own")
 @click.option(
-    "--train", "-t", multiple=True, required=True, metavar="FILE",
+    "--train", "-t", multiple=True, metavar="FILE",
     help="Training data: CoNLL columns, segmented text, JSONL with tokens and tags, or conll2003 "
     "from the hub. May be repeated.",
 )  # fmt: skip
 @click.option(
-    "--dev", "-d", multiple=True, required=True, metavar="FILE",
+    "--dev", "-d", multiple=True, metavar="FILE",
     help="Data to evaluate on, likewise.",
 )  # fmt: skip
 @click.option(
     "--base", metavar="DIR|HUB_ID", help="The model to start from; by default the recipe's."
 )
+@click.option("--revision", help="Commit, branch or tag of a base on the hub.")
+@click.option(
+    "--teacher", "teachers", multiple=True, metavar="DIR|NAME|HUB_ID",
+    help="A model to distil: a bundle, a built-in, a checkpoint. May be repeated.",
+)  # fmt: skip
+@click.option(
+    "--text", multiple=True, metavar="FILE",
+    help="Text for the teachers to label, a sentence or a document a line. May be repeated.",
+)  # fmt: skip
 @click.option(
     "--output", "-o", required=True, type=click.Path(path_type=Path), help="The finished folder."
 )
@@ -39,6 +52,9 @@ def command(
     train: tuple[str, ...],
     dev: tuple[str, ...],
     base: str | None,
+    revision: str | None,
+    teachers: tuple[str, ...],
+    text: tuple[str, ...],
     output: Path,
     max_steps: int | None,
     bf16: bool | None,
@@ -47,8 +63,10 @@ def command(
 ) -> None:
     """Train a token classifier as RECIPE says.
 
-    RECIPE is albert-conll2003, bert-chinese-ws, nerx-en or nerx-zh. The same command again goes on
-    with a run that was stopped.
+    Without a RECIPE the labels are those of the data: give --base, --train and --dev. `distil`
+    trains a small model to label as --teacher does. The others make the published and the built-in
+    models: albert-conll2003, bert-chinese-ws, nerx-en, nerx-zh and more. The same command again
+    goes on with a run that was stopped.
     """
     overrides = dict(_name_and_value(setting) for setting in settings)
     if bf16 is not None:
@@ -62,20 +80,41 @@ def command(
         ) from error
     _quiet_libraries()
     chosen = override(find_recipe(recipe), overrides)
-    run = Run(
-        recipe=chosen,
-        train=train,
-        dev=dev,
-        base=base or chosen.base,
-        output=output,
-        max_steps=max_steps,
-        overrides=overrides,
-    )
-    scores = finetune(run, force=force)["dev"]
+    with _checkpoints(teachers) as folders:
+        run = Run(
+            recipe=chosen,
+            train=train,
+            dev=dev,
+            base=base or chosen.base,
+            revision=revision,
+            output=output,
+            teachers=dict(zip(teachers, folders, strict=True)),
+            text=text,
+            max_steps=max_steps,
+            overrides=overrides,
+        )
+        scores = finetune(run, force=force)["dev"]
     click.echo(
         f"{output}: dev precision {scores['precision']:.4f}, recall {scores['recall']:.4f}, "
         f"F1 {scores['f1']:.4f}, accuracy {scores['accuracy']:.4f}"
     )
+
+
+@contextmanager
+def _checkpoints(models: tuple[str, ...]) -> Iterator[list[str]]:
+    """The models as `transformers` loads them: bundles are turned into checkpoints meanwhile."""
+    with TemporaryDirectory(prefix="nerx-teachers-") as scratch:
+        folders = []
+        for number, model in enumerate(models):
+            if model in builtin_names() or (Path(model) / MANIFEST).is_file():
+                from ...export.torch_checkpoint import write_checkpoint
+
+                folder = str(Path(scratch) / str(number))
+                write_checkpoint(Bundle.load(model), Path(folder))
+                folders.append(folder)
+            else:
+                folders.append(model)
+        yield folders
 
 
 def _quiet_libraries() -> None:

@@ -33,6 +33,11 @@ def read_gold(path: str, name: str | None = None) -> Iterator[Sentence]:
         InputError: the file cannot be read, or a row is bad; the message has its line.
         ConfigError: `name` is no format.
     """
+    return (sentence for sentence, _ in _read(path, name))
+
+
+def _read(path: str, name: str | None) -> Iterator[tuple[Sentence, bool]]:
+    """Each sentence, and whether a document starts with it."""
     kind = name or find_format(path)
     if kind not in _READERS:
         raise ConfigError(f"unknown format {kind!r}; expected one of {', '.join(_READERS)}")
@@ -47,7 +52,22 @@ def read_gold(path: str, name: str | None = None) -> Iterator[Sentence]:
             except ValueError as error:
                 raise InputError(f"{path}:{record.line}: {error}") from None
             if sentence[0]:
-                yield sentence
+                yield sentence, record.raw.lstrip().startswith(b"-DOCSTART-")
+
+
+def read_documents(path: str, name: str | None = None) -> Iterator[list[Sentence]]:
+    """The sentences of a gold file by document: CoNLL's -DOCSTART- lines begin one each.
+
+    A file without such lines is one document. Raises: as `read_gold`.
+    """
+    document: list[Sentence] = []
+    for sentence, starts in _read(path, name):
+        if starts and document:
+            yield document
+            document = []
+        document.append(sentence)
+    if document:
+        yield document
 
 
 def _conll(record: Record) -> Sentence:

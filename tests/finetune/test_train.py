@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from seqeval.metrics import accuracy_score, f1_score, precision_score, recall_score
 from transformers import AutoModelForTokenClassification, AutoTokenizer, Trainer
 
-from nerx.engine.errors import BackendError, ConfigError
+from nerx.engine.errors import BackendError, ConfigError, InputError
 from nerx.finetune.data import read_corpus
 from nerx.finetune.recipes import Run, find_recipe, override
 from nerx.finetune.train import finetune, last_checkpoint
@@ -25,10 +25,13 @@ from .conftest import make_base
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable")
 
 QUICK = {"learning_rate": "5e-3", "train_batch_size": "8", "epochs": "3", "bf16": "false"}
+QUICK |= {"batch_tokens": "none", "views": "0", "eval_steps": "none"}
 BUILT_IN = QUICK | {
     "eval_steps": "10",
     "word_dropout": "0.1",
     "adversarial_step": "1",
+    "batch_tokens": "64",
+    "views": "1",
 }  # 10 of 13 steps: within an epoch
 
 
@@ -199,9 +202,48 @@ def test_an_output_is_replaced_only_by_force(base, entities, tmp_path):
     (tmp_path / "out" / "precious").touch()
     with pytest.raises(ConfigError, match=r"exists.*--force"):
         finetune(run)
+    with pytest.raises(ConfigError, match="not made by nerx finetune"):
+        finetune(run, force=True)
     assert (tmp_path / "out" / "precious").exists()
+    (tmp_path / "out").rename(tmp_path / "kept")
+    finetune(run)
+    (tmp_path / "out" / "old").touch()
     finetune(run, force=True)
-    assert not (tmp_path / "out" / "precious").exists()
+    assert not (tmp_path / "out" / "old").exists()
+
+
+def test_labels_are_those_of_the_data_where_no_recipe_has_any(base, segmented, tmp_path):
+    train, dev = tmp_path / "train.conll", tmp_path / "dev.conll"
+    train.write_text("Paris I-place\n. O\n\nMr I-who\nJordan I-who\nwalks O\n" * 8)
+    dev.write_text("Berlin I-place\n. O\n")
+    report = finetune(run_of("own", (str(train), str(dev)), base, tmp_path / "out", max_steps=1))
+    labels = ("O", "B-place", "I-place", "B-who", "I-who")
+    assert tuple(report["hyperparameters"]["labels"]) == labels
+    with pytest.raises(InputError, match="place"):  # a published recipe stays strict
+        finetune(run_of("albert-conll2003", (str(train), str(dev)), base, tmp_path / "strict"))
+    report = finetune(run_of("own", segmented, base, tmp_path / "words", max_steps=1))
+    assert (tuple(report["hyperparameters"]["labels"]), report["task"]) == (
+        ("B", "I"),
+        "segmentation",
+    )
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_bfloat16_is_used_where_the_hardware_multiplies_in_it(
+    able, base, entities, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("nerx.finetune.train.multiplies_bf16", lambda: able)
+    settings = {"epochs": "1"}
+    run = run_of("nerx-en", entities, base, tmp_path / "out", settings, max_steps=1)
+    assert finetune(run)["hyperparameters"]["bf16"] is able
+
+
+def test_pickled_weights_are_not_read(entities, tmp_path):
+    base = make_base(tmp_path / "base")
+    torch.save(load_file(base / "model.safetensors"), base / "pytorch_model.bin")
+    (base / "model.safetensors").unlink()
+    with pytest.raises(ConfigError, match="cannot load the base model"):
+        finetune(run_of("nerx-en", entities, base, tmp_path / "out"))
 
 
 def test_a_loss_that_is_no_number_stops_the_run(base, entities, tmp_path):

@@ -9,7 +9,7 @@ from transformers import AlbertConfig, AutoModelForTokenClassification, BertConf
 from nerx.finetune.align import IGNORED
 from nerx.finetune.recipes import find_recipe, override
 from nerx.finetune.trainer import (
-    LengthGroupedSampler,
+    TokenBatches,
     drop_words,
     moved_uphill,
     parameter_groups,
@@ -95,24 +95,27 @@ def test_uphill_the_loss_is_higher_and_the_weight_comes_back():
     assert not torch.equal(weight.grad, slope)  # both gradients count
 
 
-@given(lengths=st.lists(st.integers(1, 99), min_size=1, max_size=300), batch=st.integers(1, 9))
-def test_the_sampler_visits_every_row_once_an_epoch(lengths, batch):
-    sampler = LengthGroupedSampler(lengths, batch, seed=3)
-    assert sorted(sampler) == list(range(len(lengths))) == list(range(len(sampler)))
+@given(lengths=st.lists(st.integers(1, 99), min_size=1, max_size=300), tokens=st.integers(1, 400))
+def test_the_batches_hold_every_row_once_an_epoch(lengths, tokens):
+    batches = TokenBatches(lengths, tokens, seed=3)
+    first = list(batches)
+    assert len(first) == len(batches)
+    assert sorted(at for batch in first for at in batch) == list(range(len(lengths)))
+    for batch in first:
+        assert len(batch) == 1 or len(batch) * max(lengths[at] for at in batch) <= tokens
 
 
-def test_the_sampler_wastes_little_and_is_the_same_again_for_an_epoch():
+def test_the_batches_waste_little_and_are_the_same_again_for_an_epoch():
     lengths = torch.randint(1, 100, (2000,), generator=torch.Generator().manual_seed(1)).tolist()
-    sampler = LengthGroupedSampler(lengths, 16, seed=3)
-    first = list(sampler)
-    batches = [[lengths[at] for at in first[i : i + 16]] for i in range(0, 2000, 16)]
-    padded = sum(len(batch) * max(batch) for batch in batches)
+    batches = TokenBatches(lengths, 1000, seed=3)
+    first = list(batches)
+    padded = sum(len(batch) * max(lengths[at] for at in batch) for batch in first)
     assert padded < 1.05 * sum(lengths)
     # Long and short batches alternate at random: neighbours are not sorted.
-    means = [sum(batch) / len(batch) for batch in batches]
+    means = [sum(lengths[at] for at in batch) / len(batch) for batch in first]
     rises = sum(later > earlier for earlier, later in pairwise(means))
     assert 0.35 * len(means) < rises < 0.65 * len(means)
-    sampler.set_epoch(1)
-    assert list(sampler) != first
-    sampler.set_epoch(0)
-    assert list(sampler) == first
+    batches.set_epoch(1)
+    assert list(batches) != first
+    batches.set_epoch(0)
+    assert list(batches) == first
