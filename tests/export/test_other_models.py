@@ -54,7 +54,6 @@ def of_transformers(folder: Path, kind: Kind, texts: list[list[str]]) -> list[li
     return labels
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of transformers' own modules
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.model)
 def test_every_word_gets_the_label_that_transformers_gives_it(
