@@ -43,7 +43,7 @@ MPNET = ("<s>", "<pad>", "</s>", "[UNK]", "<mask>")
 KINDS = (
     Kind("bert", "wordpiece", "BertTokenizerFast", configured={"do_lower_case": False}),
     Kind("albert", "unigram", "AlbertTokenizerFast", ALBERT),
-    _roberta("roberta", "bytes", "RobertaTokenizerFast"),
+    _roberta("roberta", "bytes", "RobertaTokenizerFast", type_vocab_size=1),
     _roberta("xlm-roberta", "unigram", "XLMRobertaTokenizerFast"),
     Kind("distilbert", "wordpiece", "DistilBertTokenizerFast", configured={"do_lower_case": True}),
     Kind("electra", "wordpiece", "ElectraTokenizerFast", configured={"strip_accents": True}),

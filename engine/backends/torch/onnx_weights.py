@@ -100,7 +100,8 @@ class OnnxWeights:
         for kind in ("word", "position", "token_type"):
             if rows := self._producers.get(f"{at}/{kind}_embeddings/Gather_output_0"):
                 tables[kind] = self._table(rows)
-        row = self._constant(f"{at}/Add")
+        added = [self._constant(f"{at}/{name}") for name in ("Add", "Add_1")]
+        row = next((value for value in added if value is not None and value.size > 1), None)
         if "token_type" not in tables and row is not None:
             tables["token_type"] = row.reshape(1, -1)
         return {f"{root}.embeddings.{kind}_embeddings.weight": t for kind, t in tables.items()}
