@@ -13,7 +13,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 # The working directory stays off sys.path: folders such as kernels/ would shadow installed packages.
 export PYTHONSAFEPATH := 1
 
-.PHONY: demo test test-scale check bench models clean
+.PHONY: demo test test-scale test-transformers5 check bench models clean
 
 demo: .venv/.base
 	@printf '\n\033[1mEnglish news, entities in brackets\033[0m  (nerx tag examples/news.jsonl)\n\n'
@@ -30,6 +30,10 @@ test: .venv/.dev
 test-scale: .venv/.dev
 	$(INSTALL) --editable '.[dev,spark]' daft datatrove
 	$(BIN)/pytest tests/engine/cluster
+
+# What exports and trains models, once more with transformers 5, which optimum does not work with.
+test-transformers5: .venv-transformers5/.done
+	.venv-transformers5/bin/python -m pytest -m "not slow" --ignore tests/export/test_tensorrt.py tests/export tests/finetune
 
 check: .venv/.dev
 	$(BIN)/ruff check .
@@ -82,7 +86,7 @@ models: .venv/.dev
 	  --verify models/zh-dev.txt --calibration $(GSD)/train.txt
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-transformers5 build dist *.egg-info
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # Stamps: a second `make` installs nothing unless what is asked for has changed.
@@ -96,4 +100,13 @@ clean:
 
 .venv/.dev .venv/.bench: .venv/.base
 	$(INSTALL) --editable '.[$(@:.venv/.%=%)]'
+	@touch $@
+
+# Laid over .venv, whose packages it sees; pip says that optimum wants transformers 4, as it does.
+.venv-transformers5/.done: .venv/.dev constraints-transformers5.txt
+	$(PYTHON) -m venv --without-pip .venv-transformers5
+	@echo "import site; site.addsitedir('$$(echo $(CURDIR)/.venv/lib/python*/site-packages)')" \
+	  > $$(echo .venv-transformers5/lib/python*/site-packages)/base.pth
+	$(BIN)/pip --python .venv-transformers5/bin/python install --quiet --disable-pip-version-check \
+	  --constraint constraints-transformers5.txt 'transformers>=5'
 	@touch $@

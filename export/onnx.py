@@ -82,6 +82,7 @@ def _export_with_torch(model: Any, shape: tuple[int, int], path: Path) -> None:
     if any(name.endswith("token_type_embeddings") for name, _ in model.named_modules()):
         names += ["token_type_ids"] if "token_type_ids" in _parameters(model) else []
     inputs = {name: torch.ones(shape, dtype=torch.int64) for name in names}
+    inputs |= {name: torch.zeros_like(inputs[name]) for name in names[2:]}  # RoBERTa has one type
     axes = {name: {0: "rows", 1: "length"} for name in (*names, "logits")}
     with _only_logits(model):
         torch.onnx.export(

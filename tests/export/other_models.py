@@ -20,7 +20,7 @@ LABELS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
 class Kind:
     """What a model type's classifiers come with.
 
-    tokenizer: "wordpiece", "unigram" or "bytes" (byte-level BPE that adds no prefix space)
+    tokenizer: "wordpiece", "unigram", "fours" or "bytes" (byte-level BPE with no prefix space)
     special: its special tokens, those around a sentence named by `around`
     """
 
@@ -43,7 +43,7 @@ MPNET = ("<s>", "<pad>", "</s>", "[UNK]", "<mask>")
 KINDS = (
     Kind("bert", "wordpiece", "BertTokenizerFast", configured={"do_lower_case": False}),
     Kind("albert", "unigram", "AlbertTokenizerFast", ALBERT),
-    _roberta("roberta", "bytes", "RobertaTokenizerFast"),
+    _roberta("roberta", "bytes", "RobertaTokenizerFast", type_vocab_size=1),
     _roberta("xlm-roberta", "unigram", "XLMRobertaTokenizerFast"),
     Kind("distilbert", "wordpiece", "DistilBertTokenizerFast", configured={"do_lower_case": True}),
     Kind("electra", "wordpiece", "ElectraTokenizerFast", configured={"strip_accents": True}),
@@ -101,9 +101,8 @@ def make_classifier(folder: Path, kind: Kind, texts: Sequence[Sequence[str]]) ->
 
 
 def write_tokenizer(folder: Path, kind: Kind, texts: Sequence[Sequence[str]]) -> Tokenizer:
-    tokenizer = {"wordpiece": _wordpiece, "unigram": _unigram, "bytes": _bytes}[kind.tokenizer](
-        [" ".join(words) for words in texts], list(kind.special)
-    )
+    make = {"wordpiece": _wordpiece, "unigram": _unigram, "bytes": _bytes, "fours": _fours}
+    tokenizer = make[kind.tokenizer]([" ".join(words) for words in texts], list(kind.special))
     first, last = kind.around
     around = [(token, tokenizer.token_to_id(token)) for token in kind.around]
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -132,13 +131,31 @@ def _wordpiece(texts: list[str], special: list[str]) -> Tokenizer:
 def _unigram(texts: list[str], special: list[str]) -> Tokenizer:
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    )
     unknown = next(token for token in special if "unk" in token.lower())
     tokenizer.train_from_iterator(
         texts,
         trainers.UnigramTrainer(
             vocab_size=PIECES, special_tokens=special, unk_token=unknown, show_progress=False
         ),
+    )
+    return tokenizer
+
+
+def _fours(texts: list[str], special: list[str]) -> Tokenizer:
+    """A unigram one with pieces of four letters, so that no word begins with a space alone."""
+    words = {word for text in texts for word in text.split()}
+    fours = [word[at : at + 4] for word in words for at in range(4, len(word), 4)]
+    fours += [f"▁{word[:4]}" for word in words]
+    signs = ["▁", *sorted({sign for word in words for sign in word})]
+    pieces = [(piece, -1.0) for piece in fours] + [(sign, -9.0) for sign in signs]
+    vocabulary = dict([(token, 0.0) for token in special] + pieces[::-1])
+    unknown = next(place for place, token in enumerate(special) if "unk" in token.lower())
+    tokenizer = Tokenizer(models.Unigram(list(vocabulary.items()), unknown))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
     )
     return tokenizer
 

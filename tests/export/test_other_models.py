@@ -21,7 +21,7 @@ from nerx.engine.commands.cli import cli
 from .other_models import CONVBERT, KINDS, LABELS, Kind, make_classifier
 
 SENTENCES = 150
-TIE = 1e-3  # of logits that spread over about 5
+TIE = 1e-2  # of logits that spread over about 5; some models are scaled up by hundreds
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,6 @@ def of_transformers(folder: Path, kind: Kind, texts: list[list[str]]) -> list[li
     return labels
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of transformers' own modules
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.model)
 def test_every_word_gets_the_label_that_transformers_gives_it(

@@ -30,7 +30,7 @@ from ..kernels.models import ARCHITECTURES, LONGEST, classifier  # noqa: E402
 def exported(request: pytest.FixtureRequest):
     """A model, and its graphs by precision."""
     model = classifier(request.param, vocab_size=1100, num_hidden_layers=2)
-    graph = to_onnx(SimpleNamespace(model=model, labels=tuple("ABCDE"), max_length=32))
+    graph = to_onnx(SimpleNamespace(model=model, labels=tuple("ABCDE"), max_length=LONGEST))
     batches = [random_batch(seed, [20] * 8) for seed in range(4)]
     names = ("input_ids", "attention_mask", "word_index")
     feeds = [{name: getattr(batch, name) for name in names} for batch in batches]

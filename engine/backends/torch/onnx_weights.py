@@ -50,19 +50,28 @@ class OnnxWeights:
             raise ValueError(
                 f"the graph is none that nerx export made of a classifier of {', '.join(NAMES)}"
             )
-        shape = self._producers[named[reshape].input[1]]  # (rows, length, heads, size)
-        heads = self._value(shape.input[2])
-        assert heads is not None
         groups = {name.split("/")[3] for name in attention} if root == "albert" else ()
         return EncoderConfig(
             architecture=root,
             layers=len(attention),
-            heads=int(heads.item()),
+            heads=self._heads(named[reshape]),
             eps=next(float(item.f) for item in norm.attribute if item.name == "epsilon"),
             tanh="Tanh" in kinds,
             groups=max(1, len(groups)),
             first_place=self._first_place(root),
         )
+
+    def _heads(self, reshape: Any) -> int:
+        """The heads of an attention layer, from where its products are parted among them."""
+        shape = self._producers[reshape.input[1]]  # (rows, length, heads, size)
+        heads, size = map(self._value, shape.input[2:])
+        assert heads is not None
+        assert size is not None
+        if heads.item() > 0:
+            return int(heads.item())
+        bias = self._constant(self._producers[reshape.input[0]].name)  # -1: whatever is left
+        assert bias is not None
+        return int(bias.size // size.item())
 
     def _first_place(self, root: str) -> int:
         """The row of the first position: RoBERTa's graph counts from the padding token's number."""
@@ -91,7 +100,8 @@ class OnnxWeights:
         for kind in ("word", "position", "token_type"):
             if rows := self._producers.get(f"{at}/{kind}_embeddings/Gather_output_0"):
                 tables[kind] = self._table(rows)
-        row = self._constant(f"{at}/Add")
+        added = [self._constant(f"{at}/{name}") for name in ("Add", "Add_1")]
+        row = next((value for value in added if value is not None and value.size > 1), None)
         if "token_type" not in tables and row is not None:
             tables["token_type"] = row.reshape(1, -1)
         return {f"{root}.embeddings.{kind}_embeddings.weight": t for kind, t in tables.items()}
