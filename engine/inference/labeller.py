@@ -91,7 +91,7 @@ class Labeller(AbstractContextManager["Labeller"]):
         lengths = window_lengths(encoded, self._special)
         every = np.arange(len(lengths), dtype=np.int32)
         first = first_of_equals(encoded) if self.share_equals else every
-        once = np.flatnonzero(first == every)
+        once = every[first == every]
         plan = plan_batches(lengths[once], budget)
         run_s: list[float] = []
         batches = [self._start(encoded, once[rows], run_s) for rows in plan]
