@@ -16,15 +16,19 @@ from ..labels import Span, word_begins
 
 
 def open_driver(task: Task) -> "NerxDriver":
-    """Loads a bundle, to be labelled by arg max, which is what the peers do."""
-    model = Model(
+    """Loads a bundle."""
+    return NerxDriver(task, load_model(task))
+
+
+def load_model(task: Task) -> Model:
+    """A bundle's model that labels by arg max, which is what the peers do."""
+    return Model(
         Bundle.load(Path(task.model)),
         backend=task.backend,
         precision=task.precision,
         device=task.device,
         config=LabelConfig(decode="argmax", batch_tokens=task.batch_tokens or None),
     )
-    return NerxDriver(task, model)
 
 
 class NerxDriver:
@@ -33,7 +37,8 @@ class NerxDriver:
     def __init__(self, task: Task, model: Model) -> None:
         self._joint = task.joint
         self._workers = task.workers
-        self._model = model
+        self.model = model
+        model.labeller.share_equals = False  # copies of the sample stand for other text
         backend = model.backend
         self.facts = {
             "version": version("nerx-engine"),
@@ -61,7 +66,7 @@ class NerxDriver:
         config = RunConfig(
             inputs=(str(self.input),), output=str(self._output), force=True, workers=self._workers
         )
-        with Run(config, self._model) as run:
+        with Run(config, self.model) as run:
             for _ in run:
                 pass
             self._stats = run.stats()

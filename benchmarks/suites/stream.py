@@ -4,8 +4,9 @@
 
 Systems take turns as in `nerx bench`: `pipeline` is nerx without a model, in a thread and with two
 worker processes, on sentences of 20 words that come by their frequency in the texts; `alone` is the
-model without nerx, and what ratios are to. On a machine that is busy with other things,
-`words_per_cpu_s` still holds. The result goes to benchmarks/results/stream.json.
+model without nerx, and what ratios are to; `repeats` is nerx where three sentences in ten have been
+there before. On a machine that is busy with other things, `words_per_cpu_s` still holds. The result
+goes to benchmarks/results/stream.json.
 """
 
 import json
@@ -40,6 +41,7 @@ def main(model: str, texts: tuple[str, ...], minutes: float, output: Path) -> No
     sample, say, seconds = drawn_sentences(files), progress(), minutes * 60 / 2
     [own, *_] = own_systems([bundle], sample.joint, "auto", "auto", 0)
     alone = System("alone", "nerx.benchmarks.peers.alone", own.task)
+    repeats = System("repeats", "nerx.benchmarks.peers.repeats", own.task)
     without_model = [
         System(
             "pipeline",
@@ -48,7 +50,7 @@ def main(model: str, texts: tuple[str, ...], minutes: float, output: Path) -> No
         )
         for workers in (0, 2)
     ]
-    results = run_bench([bundle], [own], [alone, *without_model], sample, seconds, say)
+    results = run_bench([bundle], [own], [alone, repeats, *without_model], sample, seconds, say)
     results["scaling"] = scale(without_model[0], sample, seconds, say)
     say("")
     click.echo(report(results, []) + "\n\n" + report_scaling(results["scaling"], "pipeline"))

@@ -18,6 +18,7 @@ from ..labels.schemes import Scheme
 from ..text.encoding import SpecialTokens
 from ..types import Batch, BatchLabels, EncodedBlock, Floats, Ints, WordLabels
 from .batching import build_batch, padding_waste, plan_batches, window_lengths
+from .repeats import first_of_equals, words_to_read
 
 _REACH = 16  # words to both sides of an illegal label that are decoded anew, at first
 
@@ -39,9 +40,11 @@ class PendingBlock:
     """A block whose batches are with the backend."""
 
     encoded: EncodedBlock
+    first: Ints  # (windows,): the window that labels each one, itself or an equal one before it
     batches: list[PendingBatch]
     subwords: int  # that the model gets
     padded_subwords: int  # the places they take in batches
+    repeated_subwords: int  # that it does not get, since an equal window is labelled
     run_s: list[float] = field(default_factory=list)  # that each batch took, once it is done
 
     @property
@@ -66,6 +69,7 @@ class Labeller(AbstractContextManager["Labeller"]):
         self._config = config
         self._pools_here = config.aggregation != "first" and not backend.pools
         self._pool = ThreadPoolExecutor(backend.streams, thread_name_prefix="nerx-run")
+        self.share_equals = True  # a benchmark that repeats its text to fill its time does not
 
     def __exit__(self, *_: Any) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -82,13 +86,18 @@ class Labeller(AbstractContextManager["Labeller"]):
             yield self.finish(before)
 
     def start(self, encoded: EncodedBlock) -> PendingBlock:
-        """Starts the batches of a block."""
+        """Starts the batches of a block, in which no two windows are equal."""
         budget = self._config.batch_tokens or self.backend.batch_tokens
         lengths = window_lengths(encoded, self._special)
-        plan = plan_batches(lengths, budget)
+        every = np.arange(len(lengths), dtype=np.int32)
+        first = first_of_equals(encoded) if self.share_equals else every
+        once = every[first == every]
+        plan = plan_batches(lengths[once], budget)
         run_s: list[float] = []
-        batches = [self._start(encoded, windows, run_s) for windows in plan]
-        return PendingBlock(encoded, batches, *padding_waste(lengths, plan), run_s)
+        batches = [self._start(encoded, once[rows], run_s) for rows in plan]
+        subwords, padded = padding_waste(lengths[once], plan)
+        repeated = int(lengths.sum()) - subwords
+        return PendingBlock(encoded, first, batches, subwords, padded, repeated, run_s)
 
     def _start(self, encoded: EncodedBlock, windows: Ints, run_s: list[float]) -> PendingBatch:
         how: dict[str, Any] = {"pooling": self._config.aggregation}
@@ -118,7 +127,7 @@ class Labeller(AbstractContextManager["Labeller"]):
                 done.append((batch.words, batch.labels.result()))
             except BackendError as error:
                 alone, bad = self._one_by_one(pending, batch.windows)
-                if len(bad) == len(batch.windows) > 1:
+                if not alone and len(batch.windows) > 1:
                     raise error
                 done += alone
                 failed |= bad
@@ -128,6 +137,8 @@ class Labeller(AbstractContextManager["Labeller"]):
             )
         else:
             labels, logits = _labels_of_first_subwords(encoded.words, done)
+        if pending.repeated_subwords:
+            labels, logits = _shared(labels, logits, words_to_read(encoded, pending.first))
         labels = replace(labels, failed=failed)
         if self._config.decode == "viterbi":
             return repair(labels, logits, encoded.doc_words, self._scheme)
@@ -143,10 +154,16 @@ class Labeller(AbstractContextManager["Labeller"]):
             try:
                 done.append((batch.words, batch.labels.result()))
             except BackendError as error:
-                word = encoded.windows[window, 0]
-                document = np.searchsorted(encoded.doc_words, word, side="right") - 1
-                failed[int(document)] = str(error)
+                words = encoded.windows[pending.first == window, 0]
+                documents = np.searchsorted(encoded.doc_words, words, side="right") - 1
+                failed |= dict.fromkeys(documents.tolist(), str(error))
         return done, failed
+
+
+def _shared(labels: WordLabels, logits: _Logits, source: Ints) -> tuple[WordLabels, _Logits]:
+    """The labels of all words where some take those of others: (words,) words to read."""
+    taken = replace(labels, label_ids=labels.label_ids[source], scores=labels.scores[source])
+    return taken, lambda wanted: logits(source[wanted])
 
 
 def _labels_of_first_subwords(words: int, done: _Done) -> tuple[WordLabels, _Logits]:

@@ -46,12 +46,14 @@ class Stats:
         self.clock = Stopwatch()
         self.subwords = 0  # given to the model
         self.padded_subwords = 0  # the places they took in batches
+        self.repeated_subwords = 0  # not given to it, since an equal window was
         self.worker_memory_mb = 0.0  # peak of the worker that held most
 
     def count_model(self, block: PendingBlock) -> None:
         """Adds what a block cost that the model is done with."""
         self.subwords += block.subwords
         self.padded_subwords += block.padded_subwords
+        self.repeated_subwords += block.repeated_subwords
         self.clock.add("run", sum(block.run_s))
 
     def count_worker(self, block: FinishedBlock) -> None:
@@ -62,12 +64,13 @@ class Stats:
 
     def summary(self) -> dict[str, Any]:
         """As `--stats` writes it."""
-        places = self.padded_subwords
+        places, every = self.padded_subwords, self.subwords + self.repeated_subwords
         return {
             "stage_s": self.clock.seconds(*_STAGES),
             "wait_s": self.clock.seconds("input", "workers", "model"),
             "subwords": self.subwords,
             "padded_subwords": places,
             "padding": round(1 - self.subwords / places, 5) if places else 0.0,
+            "repeats": round(self.repeated_subwords / every, 5) if every else 0.0,
             "peak_memory_mb": peak_memory_mb(),
         }
