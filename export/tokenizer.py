@@ -9,8 +9,11 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from ..engine.errors import BundleError
 
 
-def load_tokenizer(folder: Path) -> Any:
-    """The fast tokenizer of a folder, with all that its configuration changes; it cuts nothing.
+def load_tokenizer(source: str | Path, revision: str | None = None) -> Any:
+    """The fast tokenizer of a model, with all that its configuration changes; it cuts nothing.
+
+    source: folder or hub id
+    revision: branch, tag or commit on the hub
 
     Byte-level BPE gets a space before each word, as in running text: without it, transformers
     refuses given words or reads them as one.
@@ -20,14 +23,14 @@ def load_tokenizer(folder: Path) -> Any:
     Raises:
         BundleError: there is none, or only a slow one.
     """
-    tokenizer = _load(folder)
+    tokenizer = _load(source, revision=revision)
     if not tokenizer.is_fast:
         raise BundleError(
-            f"{folder} has only a slow tokenizer ({type(tokenizer).__name__}); "
+            f"{source} has only a slow tokenizer ({type(tokenizer).__name__}); "
             "nerx needs a tokenizer.json"
         )
     if _joins_words(tokenizer):
-        tokenizer = _load(folder, add_prefix_space=True)
+        tokenizer = _load(source, revision=revision, add_prefix_space=True)
         if _joins_words(tokenizer):  # transformers 5 passes the option to some classes only
             tokenizer.backend_tokenizer.pre_tokenizer.add_prefix_space = True
     tokenizer.backend_tokenizer.no_truncation()
@@ -35,17 +38,15 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def _load(folder: Path, **options: bool) -> Any:
+def _load(source: str | Path, **options: Any) -> Any:
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **options)
+        return AutoTokenizer.from_pretrained(source, trust_remote_code=False, **options)
     except Exception as error:  # it raises whatever it stumbles over, TypeError too
-        if not (folder / "tokenizer.json").is_file():
-            raise BundleError(f"{folder} holds no tokenizer that can be loaded: {error}") from error
+        reason = error
     try:  # named after a class that this transformers lacks; its file may do
-        return PreTrainedTokenizerFast.from_pretrained(folder, **options)
-    except Exception as error:
-        path = folder / "tokenizer.json"
-        raise BundleError(f"{path} is no tokenizer that can be loaded: {error}") from error
+        return PreTrainedTokenizerFast.from_pretrained(source, **options)
+    except Exception:
+        raise BundleError(f"{source} holds no tokenizer that can be loaded: {reason}") from reason
 
 
 def _joins_words(tokenizer: Any) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerFast
 
+from ..engine.text.encoding import special_tokens
+
 IGNORED = -100  # torch's cross entropy skips these positions
 
 
@@ -15,13 +17,6 @@ def subwords_of(words: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> dic
     )
     unknown = [tokenizer.unk_token_id]
     return {word: e.ids or unknown for word, e in zip(distinct, encodings, strict=True)}
-
-
-def special_ids(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
-    """The ids that the tokenizer puts before and after a sentence."""
-    encoding = tokenizer.backend_tokenizer.encode(["a"], is_pretokenized=True)
-    words = [at for at, special in enumerate(encoding.special_tokens_mask) if not special]
-    return encoding.ids[: words[0]], encoding.ids[words[-1] + 1 :]
 
 
 def window_starts(lengths: Sequence[int], room: int) -> list[int]:
@@ -47,7 +42,8 @@ def encode(
     single word longer than a whole window loses its tail.
     """
     subwords = subwords_of([word for words in sentences for word in words], tokenizer)
-    before, after = special_ids(tokenizer)
+    special = special_tokens(tokenizer.backend_tokenizer, tokenizer.pad_token_id)
+    before, after = list(special.before), list(special.after)
     room = max_length - len(before) - len(after)
     rows, sentence_of_row = [], []
     for number, (words, word_labels) in enumerate(zip(sentences, labels, strict=True)):

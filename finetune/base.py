@@ -6,43 +6,27 @@ import torch
 from transformers import (
     AutoConfig,
     AutoModelForTokenClassification,
-    AutoTokenizer,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
 
-from ..engine.errors import ConfigError
+from ..engine.errors import BundleError, ConfigError
+from ..export.tokenizer import load_tokenizer as tokenizer_for_words
 from .recipes import Recipe
 
 SAFE = {"trust_remote_code": False, "use_safetensors": True}  # no code, no pickles
 
 
 def load_tokenizer(base: str, revision: str | None = None) -> PreTrainedTokenizerFast:
-    """The base's fast tokenizer, set to cut and pad nothing by itself.
+    """The base's fast tokenizer as `nerx export` will take it; it cuts and pads nothing by itself.
 
     Raises: ConfigError where there is no model, or none with a tokenizer.json.
     """
     try:
-        tokenizer = _load_fast_tokenizer(base, revision)
-    except (OSError, ValueError, AttributeError) as error:  # the last: no file to convert
+        return tokenizer_for_words(base, revision)
+    except BundleError as error:
         raise _unreadable(base, error) from error
-    if not tokenizer.is_fast:
-        raise ConfigError(
-            f"{base} has no fast tokenizer (tokenizer.json); convert it with transformers first"
-        )
-    tokenizer.backend_tokenizer.no_truncation()
-    tokenizer.backend_tokenizer.no_padding()
-    return tokenizer
-
-
-def _load_fast_tokenizer(base: str, revision: str | None) -> PreTrainedTokenizerFast:
-    try:
-        return AutoTokenizer.from_pretrained(
-            base, use_fast=True, trust_remote_code=False, revision=revision
-        )
-    except ValueError:  # named after a class that this transformers lacks; its file may do
-        return PreTrainedTokenizerFast.from_pretrained(base, revision=revision)
 
 
 def load_model(recipe: Recipe, base: str, revision: str | None = None) -> PreTrainedModel:

@@ -29,7 +29,7 @@ from .data import Corpus, read_corpus, read_labels
 from .distil import read_lesson, teach
 from .documents import as_documents
 from .evaluate import Rows, evaluate_folder, metrics_of
-from .recipes import Run
+from .recipes import Recipe, Run
 from .report import report_of
 from .student import cut
 from .teach import Teacher, labels_of, load_teachers
@@ -158,7 +158,7 @@ def _arguments(run: Run) -> TrainingArguments:
         max_steps=run.max_steps or -1,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="linear",
-        warmup_ratio=recipe.warmup_ratio,
+        **_warmup(recipe),
         per_device_train_batch_size=recipe.train_batch_size,
         per_device_eval_batch_size=recipe.eval_batch_size,
         adam_beta1=recipe.adam_beta1,
@@ -183,6 +183,12 @@ def _arguments(run: Run) -> TrainingArguments:
         disable_tqdm=True,
         report_to=[],
     )
+
+
+def _warmup(recipe: Recipe) -> dict[str, float]:
+    """The share of steps in which the rate rises, by the name that this transformers has for it."""
+    known = TrainingArguments.__dataclass_fields__
+    return {"warmup_ratio" if "warmup_ratio" in known else "warmup_steps": recipe.warmup_ratio}
 
 
 def _open_work_folder(

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "kernels": {"kernels"},
     "engine": {"engine", "kernels"},
     "export": {"export", "engine", "kernels"},
-    "finetune": {"finetune", "engine", "kernels"},
+    "finetune": {"finetune", "export", "engine", "kernels"},
     "benchmarks": {"benchmarks", "finetune", "export", "engine", "kernels"},
 }
 # What each room of the engine may know; modules at its root that are not named know all but

@@ -52,7 +52,7 @@ class Encoder:
     ) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        self.special = _special_tokens(tokenizer, pad_id)
+        self.special = special_tokens(tokenizer, pad_id)
         self.room = max_length - len(self.special.before) - len(self.special.after)
         self._unit = unit
         self._tokenizer = tokenizer
@@ -132,7 +132,7 @@ def _in_order(some: _Words, others: _Words) -> _Words:
     return _Words(docs[order], start[order], end[order], ids, offsets(lengths), lead)
 
 
-def _special_tokens(tokenizer: Tokenizer, pad_id: int) -> SpecialTokens:
+def special_tokens(tokenizer: Tokenizer, pad_id: int) -> SpecialTokens:
     """Reads off a sample what the tokenizer's post-processor puts around a sequence."""
     whole = tokenizer.encode(["a"], is_pretokenized=True)
     inner = [place for place, special in enumerate(whole.special_tokens_mask) if not special]

@@ -63,7 +63,7 @@ def test_damaged_weights(folder: Path) -> None:
 
 def test_tokenizers_that_cannot_be_used(folder: Path) -> None:
     (folder / "tokenizer.json").write_text(json.dumps({"model": "none"}))
-    assert "is no tokenizer" in refusal(folder)
+    assert "holds no tokenizer that can be loaded" in refusal(folder)
     (folder / "tokenizer.json").unlink()
     assert "holds no tokenizer that can be loaded" in refusal(folder)
 

@@ -63,6 +63,18 @@ def test_byte_level_words_begin_with_a_space(kind: Kind, tmp_path: Path) -> None
     assert text[0].startswith("Ġ")
 
 
+def test_models_are_trained_with_the_same_words(tmp_path: Path) -> None:
+    from nerx.finetune.base import load_tokenizer as of_training
+
+    folder = tmp_path / "roberta"
+    write_tokenizer(folder, ROBERTA, TEXTS)
+    tokenizer = of_training(str(folder))
+    trained = tokenizer.backend_tokenizer.encode(TEXTS[1], is_pretokenized=True)
+    assert trained.tokens == tokens(folder, *TEXTS[1])
+    tokenizer.save_pretrained(tmp_path / "trained")
+    assert tokens(tmp_path / "trained", *TEXTS[1]) == trained.tokens
+
+
 def test_nothing_is_cut_or_filled_up(tmp_path: Path) -> None:
     folder = tmp_path / "bert"
     tokenizer = write_tokenizer(folder, BERT, TEXTS)
