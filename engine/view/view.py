@@ -31,8 +31,8 @@ _GOLD_RECORDS = 5000  # tallied at once
 _FEW_BLOCKS = 4  # more are worth the start of processes
 
 
-def view(path: str, format: str | None = None, seed: int = 0) -> bytes:
-    """The page of a labelled file.
+def view(path: str, format: str | None = None, seed: int = 0, title: str | None = None) -> bytes:
+    """The page of a labelled file, under its name or a title.
 
     Raises:
         InputError: it cannot be read, is empty or was not labelled.
@@ -44,7 +44,8 @@ def view(path: str, format: str | None = None, seed: int = 0) -> bytes:
     if not tally.records:
         raise InputError(f"{path} holds no records: there is nothing to show")
     types = [name for name, _ in tally.types.most_common()]
-    return render(_context(tally, path), types, _lists(tally))
+    context = _context(tally, path)
+    return render(context | {"title": title or context["title"]}, types, _lists(tally))
 
 
 def _tallies(path: str, format: str | None, seed: int) -> Iterator[Tally]:

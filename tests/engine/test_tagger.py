@@ -231,3 +231,14 @@ def test_the_public_names_are_these() -> None:
         assert getattr(nerx.engine, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = nerx.engine.Nothing
+
+
+def test_a_notebook_shows_what_was_found(ner: Tagger) -> None:
+    labelled = ner("Paris <b> Berlin")
+    html = labelled._repr_html_()
+    assert isinstance(labelled, dict)
+    assert repr(labelled) == repr(dict(labelled))
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html.replace(" <b style", "")
+    for entity in labelled["entities"]:
+        assert f">{entity['word']} <b style='font-size:.7em'>{entity['entity_group']}</b>" in html
