@@ -5,6 +5,7 @@ import json
 import os
 import stat
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
@@ -205,9 +206,7 @@ def _summary(run: Run, model: Model, rejects: str | None) -> str:
         text += f"; {progress.rejected:,} rejected, see {rejects}"
     if segmentation or not progress.spans:
         return text
-    found_by_type = sorted(progress.types.items(), key=lambda item: -item[1])
-    width = max(len(name) for name, _ in found_by_type)
-    rows = (
-        f"  {name:{width}}{count:12,}{count / progress.spans:8.1%}" for name, count in found_by_type
-    )
+    ranked = [item for item in Counter(progress.types).most_common() if item[1]]
+    width = max(len(name) for name, _ in ranked)
+    rows = [f"  {name:{width}}{n:12,}{n / progress.spans:8.1%}" for name, n in ranked]
     return "\n".join([text, *rows])
