@@ -1,4 +1,8 @@
-"""The examples of the README and of docs/ run: shell as a user would type it, and Python."""
+"""The examples of the README and of docs/ run: shell as a user would type it, and Python.
+
+What stands indented, not in fences, needs a GPU, the hub, hours, or is no command; that its options
+exist is tested with the house.
+"""
 
 import os
 import re

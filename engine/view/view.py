@@ -1,6 +1,7 @@
 """`nerx view`: one labelled file, or two beside each other, as a page."""
 
 import gc
+import signal
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -65,8 +66,7 @@ def _in_processes(blocks: Iterator[Block], path: str, seed: int) -> Iterator[Tal
         yield from (tally_block(block, path, seed) for block in blocks)
         return
     processes = usable_cores()
-    # Parsed lines hold no cycles, so that to look for some is time lost.
-    with ProcessPoolExecutor(processes, get_context("spawn"), gc.disable) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start) as pool:
         waiting: deque[Future[Tally]] = deque()
         for block in blocks:
             waiting.append(pool.submit(tally_block, block, path, seed))
@@ -74,6 +74,12 @@ def _in_processes(blocks: Iterator[Block], path: str, seed: int) -> Iterator[Tal
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _start() -> None:
+    """Readies a process for `tally_block`."""
+    gc.disable()  # parsed lines hold no cycles, so that to look for some is time lost
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to answer
 
 
 def _lists(tally: Tally) -> list[RecordList]:
