@@ -13,7 +13,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 # The working directory stays off sys.path: folders such as kernels/ would shadow installed packages.
 export PYTHONSAFEPATH := 1
 
-.PHONY: demo test test-scale test-transformers5 check bench models clean
+.PHONY: demo test test-scale test-transformers5 check docs bench models clean
 
 demo: .venv/.base
 	@printf '\n\033[1mEnglish news, entities in brackets\033[0m  (nerx tag examples/news.jsonl)\n\n'
@@ -39,6 +39,9 @@ check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	MYPYPATH=.venv $(BIN)/mypy
+
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # About half an hour on two cores that nothing else uses.
 bench: .venv/.bench
@@ -98,7 +101,7 @@ clean:
 	@echo $(CURDIR)/.venv > $$(echo .venv/lib/python*/site-packages)/nerx.pth
 	@touch $@
 
-.venv/.dev .venv/.bench: .venv/.base
+.venv/.dev .venv/.bench .venv/.docs: .venv/.base
 	$(INSTALL) --editable '.[$(@:.venv/.%=%)]'
 	@touch $@
 

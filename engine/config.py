@@ -1,12 +1,14 @@
 """What is to be labelled and how: two objects, checked once, handed down whole."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .errors import ConfigError
 
 AGGREGATIONS = ("first", "mean", "max")
 DECODERS = ("viterbi", "argmax")
+REDACTIONS = ("label", "hash", "blank")
+_KEY_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +51,39 @@ class LabelConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOptions:
+    """What some output formats need to know.
+
+    text_key, tokens_key: JSONL keys of the document that was read
+    redact: what stands in a name's place: its type ("label"), also a pseudonym made with a key
+        ("hash"), or as many characters ("blank")
+    redact_key: for "hash", secret; whoever has it can try names out
+    colour: of text for people
+    """
+
+    text_key: str | None = None
+    tokens_key: str | None = None
+    redact: str = "label"
+    redact_key: bytes = field(default=b"", repr=False)
+    colour: bool = False
+
+    def __post_init__(self) -> None:
+        _one_of("redact", self.redact, REDACTIONS)
+        if self.redact == "hash" and len(self.redact_key) < _KEY_BYTES:
+            raise ConfigError(
+                f"--redact hash needs --redact-key FILE with {_KEY_BYTES} secret bytes at least, "
+                "such as `head -c 32 /dev/urandom >FILE` makes"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
     """What is read and written, and how.
 
     inputs: paths, or "-" for stdin
     output: a path, or "-" for stdout
     output_dir: instead of `output`, a folder that gets an output for each input
+    redact, redact_key, colour: as `WriteOptions` has them
     format, to, text_key, tokens_key: as `nerx.engine.formats.registry` takes them
     on_error: "fail" at the first bad record, or "skip" it into the file `rejects`
     max_errors: bad records that are borne, None for any number
@@ -73,6 +102,9 @@ class RunConfig:
     to: str | None = None
     text_key: str | None = None
     tokens_key: str | None = None
+    redact: str | None = None
+    redact_key: bytes = field(default=b"", repr=False)
+    colour: bool = False
     on_error: str = "fail"
     rejects: str | None = None
     max_errors: int | None = None
@@ -87,6 +119,10 @@ class RunConfig:
         for name in ("output", "output_dir", "rejects", "stats"):
             if getattr(self, name) == "":
                 raise ConfigError(f'--{name.replace("_", "-")} is ""; expected the name of a file')
+        if (self.redact or self.redact_key) and self.to != "redacted":
+            raise ConfigError("--redact and --redact-key need --to redacted")
+        if self.redact_key and self.redact != "hash":
+            raise ConfigError("--redact-key needs --redact hash")
         if self.on_error == "skip" and self.rejects is None:
             raise ConfigError("--on-error skip needs --rejects FILE, so that no record is lost")
         if self.on_error == "fail" and (self.rejects or self.max_errors is not None):
@@ -101,6 +137,21 @@ class RunConfig:
             raise ConfigError("--resume needs files for input, not a pipe")
         if self.resume and self.force:
             raise ConfigError("--resume goes on with a run, --force starts it anew; give one")
+
+    @property
+    def write_options(self) -> WriteOptions:
+        """Those of its options that output formats need.
+
+        Raises:
+            ConfigError: a pseudonym is asked for without a key.
+        """
+        return WriteOptions(
+            text_key=self.text_key,
+            tokens_key=self.tokens_key,
+            redact=self.redact or "label",
+            redact_key=self.redact_key,
+            colour=self.colour,
+        )
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

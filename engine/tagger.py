@@ -12,6 +12,7 @@ from .formats.annotations import annotate
 from .formats.jsonl import document
 from .model import Model
 from .types import Record
+from .view.notebook import Labelled
 
 _CHARACTERS = 64  # of text, for each document that may be read ahead
 
@@ -112,7 +113,7 @@ class Tagger(AbstractContextManager["Tagger"]):
         for stream in streams:
             for block in self._model.label(stream):
                 for record, found in zip(block.records, annotate(block), strict=True):
-                    yield document(record) | found
+                    yield Labelled(document(record) | found)
 
 
 def _is_list(value: Any, is_split_into_words: bool) -> bool:

@@ -41,10 +41,11 @@ ROOMS["view"] = ROOMS["run"] | {"view"}
 ROOMS["adapters"] = {*ROOMS, "tagger", "adapters", "bundles"}  # doors, as commands are
 HEAVY = (
     *("torch", "transformers", "onnx", "onnxruntime", "openvino", "tensorrt", "seqeval"),
-    *("pyarrow", "ray", "pyspark"),
+    *("pyarrow", "ray", "pyspark", "spacy", "jinja2"),
 )
 # Modules of the engine that are loaded only by who has installed an extra.
 EXTRAS = {
+    "engine/adapters/spacy.py": {"spacy"},
     "engine/arrow.py": {"pyarrow"},
     "engine/cluster/spark.py": {"pyarrow", "pyspark"},
     "engine/formats/arrow.py": {"pyarrow"},

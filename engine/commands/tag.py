@@ -5,20 +5,26 @@ import json
 import os
 import stat
 import sys
-from typing import Any
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
 
 import click
 from tqdm import tqdm
 
 from ..bundles.find import find_bundle
-from ..config import LabelConfig, RunConfig
-from ..errors import InputError
-from ..files.sink import write_file
+from ..config import REDACTIONS, LabelConfig, RunConfig
+from ..errors import ConfigError, InputError
+from ..files.sink import refuse_existing, write_file
 from ..files.source import Source
 from ..formats.registry import FORMATS, TARGETS
 from ..model import Model
 from ..run.interrupts import Interrupts
 from ..run.run import Run
+from ..view.page import open_environment
+from ..view.view import view
 from .exit_codes import REJECTED
 from .options import label_options, model_options
 
@@ -31,7 +37,19 @@ _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 @click.option("--output-dir", help="Folder for an output of each input, instead of one for all.")
 @model_options
 @click.option("--format", type=click.Choice(FORMATS), help="Input format, if not by its suffix.")
-@click.option("--to", type=click.Choice(TARGETS), help="Output format, if not the input's own.")
+@click.option(
+    "--to",
+    type=click.Choice((*TARGETS, "html")),
+    help="Output format, if not the input's own; on a terminal, pretty.",
+)
+@click.option(
+    "--redact",
+    type=click.Choice(REDACTIONS),
+    help="For --to redacted, what stands in a name's place  [default: label]",
+)
+@click.option(
+    "--redact-key", type=click.File("rb"), help="File of a secret key, for --redact hash."
+)
 @click.option("--text-key", help="JSONL key of the text  [default: text]")
 @click.option("--tokens-key", help="JSONL key of given words  [default: tokens]")
 @label_options
@@ -64,6 +82,7 @@ def command(
     precision: str,
     device: str,
     quiet: bool,
+    redact_key: BinaryIO | None,
     **options: Any,
 ) -> int:
     """Label corpora: entities, or words of Chinese text.
@@ -74,34 +93,63 @@ def command(
     label_config = LabelConfig(
         **{name: options.pop(name) for name in LabelConfig.__slots__ if name in options}
     )
-    with Interrupts() as interrupts:
+    if redact_key is not None:
+        options["redact_key"] = redact_key.read().strip()
+    with Interrupts() as interrupts, ExitStack() as stack:
+        page = _turn_to_page(options, stack) if options["to"] == "html" else None
+        _turn_to_terminal(options)
         config = RunConfig(inputs=_expand(inputs), **options)
         bundle = find_bundle(model, revision)
-        with (
-            Model(
-                bundle, backend=backend, precision=precision, device=device, config=label_config
-            ) as loaded,
-            Run(config, loaded) as run,
-        ):
-            interrupts.patience_s = _PATIENCE_S if run.resumable else 0.0
-            try:
-                _stream(run, config.inputs, quiet, interrupts)
-            except BrokenPipeError:
-                raise
-            except BaseException:
-                if run.resumable:
-                    done = f"{run.progress.read:,} records are done"
-                    click.echo(f"{done}; the same command with --resume goes on", err=True)
-                raise
-            finally:
-                if config.stats is not None and not run.already_done:
-                    stats = json.dumps(run.stats(), indent=1) + "\n"
-                    write_file(config.stats, stats.encode(), force=True)  # it was refused before
+        loaded = stack.enter_context(
+            Model(bundle, backend=backend, precision=precision, device=device, config=label_config)
+        )
+        run = stack.enter_context(Run(config, loaded))
+        interrupts.patience_s = _PATIENCE_S if run.resumable else 0.0
+        try:
+            _stream(run, config.inputs, quiet, interrupts)
+        except BrokenPipeError:
+            raise
+        except BaseException:
+            if run.resumable and not page:
+                done = f"{run.progress.read:,} records are done"
+                click.echo(f"{done}; the same command with --resume goes on", err=True)
+            raise
+        finally:
+            if config.stats is not None and not run.already_done:
+                stats = json.dumps(run.stats(), indent=1) + "\n"
+                write_file(config.stats, stats.encode(), force=True)  # it was refused before
+        if page is not None:
+            page(config)
     if run.already_done:
         click.echo(f"already done: {config.output_dir or config.output} is whole", err=True)
     elif not quiet:
         click.echo(_summary(run, loaded, config.rejects), err=True)
     return REJECTED if run.progress.rejected else 0
+
+
+def _turn_to_terminal(options: dict[str, Any]) -> None:
+    """What people read at a terminal is text, in colour unless they do not want any."""
+    at_terminal = options["output"] == "-" and sys.stdout.isatty()
+    if at_terminal and options["to"] is None and options["output_dir"] is None:
+        options["to"] = "pretty"
+    options["colour"] = at_terminal and not os.environ.get("NO_COLOR")
+
+
+def _turn_to_page(options: dict[str, Any], stack: ExitStack) -> Callable[[RunConfig], None]:
+    """Lets the labels go to a file that is thrown away once a page is made of it."""
+    if options["output_dir"] is not None or options["resume"]:
+        raise ConfigError("--to html makes one page, at once: give -o, and no --resume")
+    path, force = options["output"], options["force"]
+    refuse_existing([path], force=force)
+    open_environment()  # what is not installed is said before the work is done
+    folder = stack.enter_context(TemporaryDirectory(prefix="nerx-"))
+    options |= {"to": "jsonl", "output": os.path.join(folder, "labelled.jsonl")}
+
+    def make(config: RunConfig) -> None:
+        title = " and ".join(map(os.path.basename, config.inputs))
+        write_file(path, view(config.output, title=title), force=force)
+
+    return make
 
 
 def _expand(inputs: tuple[str, ...]) -> tuple[str, ...]:
@@ -145,7 +193,7 @@ def _stream(run: Run, inputs: tuple[str, ...], quiet: bool, interrupts: Interrup
 
 
 def _summary(run: Run, model: Model, rejects: str | None) -> str:
-    """The closing line."""
+    """The closing line, and how much was found of each type."""
     progress = run.progress
     segmentation = model.scheme.segmentation
     unit, found = ("characters", "words") if segmentation else ("words", "entities")
@@ -156,4 +204,9 @@ def _summary(run: Run, model: Model, rejects: str | None) -> str:
     )
     if progress.rejected:
         text += f"; {progress.rejected:,} rejected, see {rejects}"
-    return text
+    if segmentation or not progress.spans:
+        return text
+    ranked = [item for item in Counter(progress.types).most_common() if item[1]]
+    width = max(len(name) for name, _ in ranked)
+    rows = [f"  {name:{width}}{n:12,}{n / progress.spans:8.1%}" for name, n in ranked]
+    return "\n".join([text, *rows])

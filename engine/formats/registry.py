@@ -1,15 +1,18 @@
 """Which format an input has, and what can be written from it."""
 
+from ..config import WriteOptions
 from ..errors import ConfigError
 from .annotation_tools import DoccanoWriter, ProdigyWriter
 from .base import Reader, Writer
 from .conll import ConllReader, ConllTagger, ConllWriter, end_sentence
 from .jsonl import JsonlReader, JsonlSplicer, JsonlWriter
+from .pretty import PrettyWriter
+from .redacted import RedactedWriter
 from .segmented import WordsWriter
 from .text import TextReader
 
 FORMATS = ("jsonl", "conll", "text")
-TARGETS = ("jsonl", "conll", "prodigy", "doccano", "words")
+TARGETS = ("jsonl", "conll", "prodigy", "doccano", "words", "pretty", "redacted")
 
 _SUFFIXES = {
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
@@ -17,7 +20,11 @@ _SUFFIXES = {
 }
 
 
-_OUTPUT_SUFFIXES = {"conll": ".conll", "words": ".txt"}  # all other formats are JSON Lines
+_OUTPUT_SUFFIXES = {
+    "conll": ".conll",
+    "words": ".txt",
+    "pretty": ".txt",
+}  # all other formats are JSON Lines
 
 
 def find_format(path: str, head: bytes = b"") -> str:
@@ -83,7 +90,9 @@ def end_output(to: str | None, input_format: str, output: bytes) -> bytes:
     return end_sentence(output) if find_target(to, input_format) == "conll" else output
 
 
-def open_writer(to: str | None, input_format: str, *, segmentation: bool) -> Writer:
+def open_writer(
+    to: str | None, input_format: str, *, segmentation: bool, options: WriteOptions | None = None
+) -> Writer:
     """The writer for `to`, one of `TARGETS` or None, as `find_target` takes it.
 
     segmentation: whether the model parts text into words
@@ -92,10 +101,13 @@ def open_writer(to: str | None, input_format: str, *, segmentation: bool) -> Wri
         ConfigError: an unknown target, or one that cannot hold what the model finds.
     """
     target = find_target(to, input_format)
+    options = options or WriteOptions()
     if target == "jsonl":
         return JsonlSplicer() if input_format == "jsonl" else JsonlWriter()
     if target == "conll":
         return ConllTagger() if input_format == "conll" else ConllWriter()
+    if target == "pretty":
+        return PrettyWriter(colour=options.colour)
     if target == "words":
         if not segmentation:
             raise ConfigError("--to words needs a word segmentation model such as zh")
@@ -104,4 +116,6 @@ def open_writer(to: str | None, input_format: str, *, segmentation: bool) -> Wri
         raise ConfigError(f"unknown output {target!r}; expected one of {', '.join(TARGETS)}")
     if segmentation:
         raise ConfigError(f"--to {target} holds entities; for word segmentation use jsonl or words")
+    if target == "redacted":
+        return RedactedWriter(input_format, options)
     return ProdigyWriter(input_format) if target == "prodigy" else DoccanoWriter(input_format)

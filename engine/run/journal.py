@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,15 @@ class Progress:
     records: int = 0
     rejected: int = 0
     words: int = 0
-    spans: int = 0
+    types: dict[str, int] = field(default_factory=dict)  # how many spans of each were found
 
     @property
     def read(self) -> int:
         return self.records + self.rejected
+
+    @property
+    def spans(self) -> int:
+        return sum(self.types.values())
 
 
 class Journal(AbstractContextManager["Journal"]):

@@ -76,7 +76,8 @@ class Results(AbstractContextManager["Results"]):
         progress.output_bytes = sink.size
         progress.records += finished.records
         progress.words += finished.words
-        progress.spans += finished.spans
+        before = progress.types  # which may be the `done_before` of a resumed run too
+        progress.types = {name: before.get(name, 0) + n for name, n in finished.types.items()}
         if self._journal:
             sink.sync()
             if self._rejects:

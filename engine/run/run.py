@@ -1,5 +1,6 @@
 """One run of `nerx tag`: inputs to outputs, resumable."""
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -107,6 +108,7 @@ class Run(AbstractContextManager["Run"]):
             "rejected": now.rejected,
             "words": now.words,
             "spans": now.spans,
+            "types": now.types,
             "read_before_resume": self.done_before.read,
             "seconds": round(self.seconds, 3),
             "words_per_s": round(self.words_per_s),
@@ -125,6 +127,7 @@ class Run(AbstractContextManager["Run"]):
             "inputs": self._inputs.identities(),
             "formats": self._inputs.kinds,
             "to": config.to,
+            "redact": [config.redact, hashlib.sha256(config.redact_key).hexdigest()],
             "text_key": config.text_key,
             "tokens_key": config.tokens_key,
             "limit": config.limit,
@@ -137,7 +140,12 @@ class Run(AbstractContextManager["Run"]):
         formats = {
             kind: (
                 open_format(kind, config.inputs[0], config.text_key, config.tokens_key),
-                open_writer(config.to, kind, segmentation=model.scheme.segmentation),
+                open_writer(
+                    config.to,
+                    kind,
+                    segmentation=model.scheme.segmentation,
+                    options=config.write_options,
+                ),
             )
             for kind in set(self._inputs.kinds)
         }

@@ -24,7 +24,7 @@ class FinishedBlock:
     read: int  # records that were parsed
     records: int  # of these, the ones in the output
     words: int
-    spans: int
+    types: dict[str, int]  # spans of each
     encode_s: float  # to parse and encode it
     render_s: float  # to decode and render it
     memory_mb: float  # peak of the process that did it
@@ -84,13 +84,14 @@ class Stages:
             encoded = self._encoder.encode(good)
         block = label_records(good, encoded, labels, self._scheme, self._config.min_score)
         output = held.writer.render(block)
+        counts = np.bincount(block.spans.label, minlength=len(block.types))
         return FinishedBlock(
             output=output,
             rejected=[Record(r.raw, r.line, r.offset, error=r.error) for r in bad],
             read=len(held.good) + len(held.bad),
             records=len(good),
             words=encoded.words,
-            spans=len(block.spans.first),
+            types=dict(zip(block.types, counts.tolist(), strict=True)),
             encode_s=held.encode_s,
             render_s=time.perf_counter() - began,
             memory_mb=peak_memory_mb(),

@@ -31,6 +31,25 @@ class RecordList:
     records: list[Shown]
 
 
+def open_environment() -> Any:
+    """What fills in the templates of this package, and escapes what it puts there.
+
+    Raises:
+        ConfigError: jinja2 is not installed.
+    """
+    try:
+        from jinja2 import Environment, PackageLoader
+    except ImportError:
+        raise ConfigError(
+            "pages are made with jinja2: run `pip install 'nerx-engine[view]'`"
+        ) from None
+    environment = Environment(
+        loader=PackageLoader(__package__), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"pieces": pieces, "short": short, "number": number}
+    return environment
+
+
 def render(context: dict[str, Any], types: list[str], lists: list[RecordList]) -> bytes:
     """The page in UTF-8.
 
@@ -40,20 +59,9 @@ def render(context: dict[str, Any], types: list[str], lists: list[RecordList]) -
     Raises:
         ConfigError: jinja2 is not installed.
     """
-    try:
-        from jinja2 import Environment, PackageLoader
-        from markupsafe import Markup
-    except ImportError:
-        raise ConfigError(
-            "pages are made with jinja2: run `pip install 'nerx-engine[view]'`"
-        ) from None
-    environment = Environment(
-        loader=PackageLoader(__package__),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"pieces": pieces, "short": short, "number": number}
+    environment = open_environment()
+    from markupsafe import Markup
+
     style, script = (_asset(name) for name in ("page.css", "page.js"))
     html = environment.get_template("page.html").render(
         context,

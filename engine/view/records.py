@@ -92,7 +92,7 @@ def check(value: Any, place: str) -> None:
     Raises:
         InputError: the message says what was found.
     """
-    if type(value) is not dict:
+    if not isinstance(value, dict):
         raise InputError(f"{place}: found {type(value).__name__}; {_WANTED}")
     if "words" in value:
         if not _strings(value["words"]):

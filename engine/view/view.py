@@ -1,6 +1,7 @@
 """`nerx view`: one labelled file, or two beside each other, as a page."""
 
 import gc
+import signal
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -31,8 +32,8 @@ _GOLD_RECORDS = 5000  # tallied at once
 _FEW_BLOCKS = 4  # more are worth the start of processes
 
 
-def view(path: str, format: str | None = None, seed: int = 0) -> bytes:
-    """The page of a labelled file.
+def view(path: str, format: str | None = None, seed: int = 0, title: str | None = None) -> bytes:
+    """The page of a labelled file, under its name or a title.
 
     Raises:
         InputError: it cannot be read, is empty or was not labelled.
@@ -44,7 +45,8 @@ def view(path: str, format: str | None = None, seed: int = 0) -> bytes:
     if not tally.records:
         raise InputError(f"{path} holds no records: there is nothing to show")
     types = [name for name, _ in tally.types.most_common()]
-    return render(_context(tally, path), types, _lists(tally))
+    context = _context(tally, path)
+    return render(context | {"title": title or context["title"]}, types, _lists(tally))
 
 
 def _tallies(path: str, format: str | None, seed: int) -> Iterator[Tally]:
@@ -64,8 +66,7 @@ def _in_processes(blocks: Iterator[Block], path: str, seed: int) -> Iterator[Tal
         yield from (tally_block(block, path, seed) for block in blocks)
         return
     processes = usable_cores()
-    # Parsed lines hold no cycles, so that to look for some is time lost.
-    with ProcessPoolExecutor(processes, get_context("spawn"), gc.disable) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start) as pool:
         waiting: deque[Future[Tally]] = deque()
         for block in blocks:
             waiting.append(pool.submit(tally_block, block, path, seed))
@@ -73,6 +74,12 @@ def _in_processes(blocks: Iterator[Block], path: str, seed: int) -> Iterator[Tal
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _start() -> None:
+    """Readies a process for `tally_block`."""
+    gc.disable()  # parsed lines hold no cycles, so that to look for some is time lost
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to answer
 
 
 def _lists(tally: Tally) -> list[RecordList]:

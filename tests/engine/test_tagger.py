@@ -1,4 +1,5 @@
 import random
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -231,3 +232,14 @@ def test_the_public_names_are_these() -> None:
         assert getattr(nerx.engine, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = nerx.engine.Nothing
+
+
+def test_a_notebook_shows_what_was_found(ner: Tagger) -> None:
+    labelled = ner("Paris <b> Berlin")
+    html = labelled._repr_html_()
+    assert isinstance(labelled, dict)
+    assert repr(labelled) == repr(dict(labelled))
+    assert re.sub("<[^>]*>", "", html).count("&lt;") == 1
+    for entity in labelled["entities"]:
+        word = entity["word"].replace("<", "&lt;")
+        assert f">{word} <b style='font-size:.7em'>{entity['entity_group']}</b>" in html

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -475,3 +476,59 @@ def test_a_record_that_is_far_too_long_takes_no_memory(
         f"{(mebibytes << 20) + 1:,}", f"{mebibytes << 20:,}"
     )
     assert found["peak_memory_mb"] < 400
+
+
+def test_a_terminal_gets_colours_a_pipe_none(nerx: Nerx, tmp_path: Path) -> None:
+    import pty
+
+    path = tmp_path / "a.txt"
+    path.write_text("Paris and Berlin\n")
+
+    def at_terminal(**environment: str) -> bytes:
+        ours, theirs = pty.openpty()
+        done = subprocess.run(
+            nerx.words(str(path), "--quiet"), stdout=theirs, env=os.environ | environment
+        )
+        os.close(theirs)
+        assert done.returncode == 0
+        return os.read(ours, 10_000)
+
+    assert b"\x1b[" in at_terminal(NO_COLOR="")
+    plain = at_terminal(NO_COLOR="1")
+    assert b"\x1b" not in plain
+    assert not plain.startswith(b"{")
+    assert nerx(str(path)).stdout.startswith(b'{"text":')
+    assert b"\x1b" not in nerx(str(path), "--to", "pretty").stdout
+
+
+def test_the_summary_tells_of_each_type(nerx: Nerx, tmp_path: Path) -> None:
+    paths, _, _ = write_mixed_inputs(tmp_path)
+    done = nerx(paths[0], "--on-error", "skip", "--rejects", str(tmp_path / "bad"))
+    found = [item for line in done.stdout.splitlines() for item in json.loads(line)["entities"]]
+    for kind in ("PER", "LOC"):
+        count = sum(item["entity_group"] == kind for item in found)
+        assert re.search(rf"^  {kind} +{count:,} ", done.stderr.decode(), re.M)
+
+
+def test_a_page_is_made_of_what_was_tagged(nerx: Nerx, tmp_path: Path) -> None:
+    pytest.importorskip("jinja2")
+    (tmp_path / "a.txt").write_text("Paris and <Berlin>\n")
+    page = tmp_path / "page.html"
+    assert nerx(str(tmp_path / "a.txt"), "--to", "html", "-o", str(page)).returncode == 0
+    html = page.read_text()
+    assert html.startswith("<!doctype html>")
+    assert "<h1><bdi>a.txt</bdi></h1>" in html
+    again = nerx(str(tmp_path / "a.txt"), "--to", "html", "-o", str(page))
+    assert again.returncode == 2
+    assert b"exists" in again.stderr
+
+
+def test_redaction_takes_its_key_from_a_file(nerx: Nerx, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Paris Berlin Seoul Lima Oslo\n")
+    (tmp_path / "key").write_bytes(b"k" * 32)
+    text = str(tmp_path / "a.txt")
+    words = ("--to", "redacted", "--redact", "hash")
+    done = nerx(text, *words, "--redact-key", str(tmp_path / "key"))
+    assert re.search(r"\[\w+_[a-z2-7]{10}\]", json.loads(done.stdout)["text"])
+    assert nerx(text, *words).returncode == 2
+    assert nerx(text, "--redact", "blank").returncode == 2

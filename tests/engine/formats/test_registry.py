@@ -75,7 +75,7 @@ def test_writers() -> None:
 def test_what_cannot_be_written_is_refused() -> None:
     with pytest.raises(ConfigError, match="needs a word segmentation model"):
         open_writer("words", "text", segmentation=False)
-    for target in ("prodigy", "doccano"):
+    for target in ("prodigy", "doccano", "redacted"):
         with pytest.raises(ConfigError, match=f"--to {target} holds entities"):
             open_writer(target, "text", segmentation=True)
     with pytest.raises(ConfigError, match="unknown output 'xml'"):
