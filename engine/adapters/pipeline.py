@@ -21,6 +21,7 @@ from ..arrays import offsets
 from ..bundles.find import find_bundle
 from ..config import LabelConfig
 from ..errors import BackendError, ConfigError, InputError
+from ..inference.repeats import words_to_read
 from ..labels.decoding import softmax
 from ..model import Model
 from ..types import EncodedBlock, Floats
@@ -237,6 +238,7 @@ class TokenClassificationPipeline:
                 table[batch.words] = softmax(
                     batch.labels.result().logits(np.arange(len(batch.words)))
                 )
+            table = table[words_to_read(pending.encoded, pending.first)]
         for first, end in pairwise(begin.tolist()):
             part = slice(first, end)
             chances = None if table is None else table[part]
