@@ -47,7 +47,9 @@ HEAVY = (
 EXTRAS = {
     "engine/arrow.py": {"pyarrow"},
     "engine/cluster/spark.py": {"pyarrow", "pyspark"},
+    "engine/files/tables.py": {"pyarrow"},
     "engine/formats/arrow.py": {"pyarrow"},
+    "engine/formats/tables.py": {"pyarrow"},
 }
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 ENGINE = [path for path in MODULES if path.is_relative_to(ROOT / "engine")]

@@ -11,7 +11,8 @@ import click
 from tqdm import tqdm
 
 from ..config import LabelConfig, RunConfig
-from ..errors import InputError
+from ..errors import ConfigError, InputError
+from ..files.remote import expand, identity, is_url
 from ..files.sink import write_file
 from ..files.source import Source
 from ..formats.registry import FORMATS, TARGETS
@@ -32,8 +33,9 @@ _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 @model_options
 @click.option("--format", type=click.Choice(FORMATS), help="Input format, if not by its suffix.")
 @click.option("--to", type=click.Choice(TARGETS), help="Output format, if not the input's own.")
-@click.option("--text-key", help="JSONL key of the text  [default: text]")
-@click.option("--tokens-key", help="JSONL key of given words  [default: tokens]")
+@click.option("--text-key", help="JSONL key or column of the text  [default: text]")
+@click.option("--tokens-key", help="JSONL key or column of given words  [default: tokens]")
+@click.option("--columns", help="Columns of a table to carry over, as in id,url  [default: all]")
 @label_options
 @click.option("--min-score", default=0.0, help="Drop entities with a lower score.")
 @click.option(
@@ -52,6 +54,7 @@ _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 @click.option("--rejects", help="File for the records set aside, with the reason of each.")
 @click.option("--max-errors", type=click.IntRange(min=0), help="Stop after more bad records.")
 @click.option("--limit", type=click.IntRange(min=0), help="Read so many records at most.")
+@click.option("--shard", metavar="K/N", help="Do the K-th of N parts of a job: others do the rest.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--force", is_flag=True, help="Overwrite what is written.")
 @click.option("--stats", help="JSON file for counts, times, padding and memory of the run.")
@@ -62,19 +65,20 @@ def command(
     backend: str,
     precision: str,
     device: str,
+    shard: str | None,
     quiet: bool,
     **options: Any,
 ) -> int:
     """Label corpora: entities, or words of Chinese text.
 
-    Reads JSONL, CoNLL or plain text (.gz and .zst too) from INPUT, or from standard input if there
-    is none or it is "-".
+    Reads JSONL, CoNLL or plain text (.gz and .zst too), Parquet or Arrow files from INPUT, a path
+    or a URL such as s3://bucket/*.parquet; or from standard input if there is none or it is "-".
     """
     label_config = LabelConfig(
         **{name: options.pop(name) for name in LabelConfig.__slots__ if name in options}
     )
     with Interrupts() as interrupts:
-        config = RunConfig(inputs=_expand(inputs), **options)
+        config = _share(_expand(inputs), shard, options)
         bundle = load_bundle(model)
         with (
             Model(
@@ -84,7 +88,7 @@ def command(
         ):
             interrupts.patience_s = _PATIENCE_S if run.resumable else 0.0
             try:
-                _stream(run, config.inputs, quiet, interrupts)
+                _stream(run, config, quiet, interrupts)
             except BrokenPipeError:
                 raise
             except BaseException:
@@ -111,9 +115,9 @@ def _expand(inputs: tuple[str, ...]) -> tuple[str, ...]:
         return ("-",)
     paths: list[str] = []
     for name in inputs:
-        if name == "-" or os.path.exists(name) or not glob.has_magic(name):
+        if name == "-" or os.path.exists(name):
             paths.append(name)
-        elif found := sorted(glob.glob(name, recursive=True)):
+        elif found := expand(name) if is_url(name) else _matching(name):
             paths += found
         else:
             raise InputError(f"{name} matches no file")
@@ -123,15 +127,34 @@ def _expand(inputs: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(paths)
 
 
+def _matching(name: str) -> list[str]:
+    return sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else [name]
+
+
 def _is_named_pipe(path: str) -> bool:
     return os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
 
 
-def _stream(run: Run, inputs: tuple[str, ...], quiet: bool, interrupts: Interrupts) -> None:
+def _share(inputs: tuple[str, ...], shard: str | None, options: dict[str, Any]) -> RunConfig:
+    """The run of all inputs, or of a shard: some of them or, where they are few, a part of each."""
+    if shard is None:
+        return RunConfig(inputs=inputs, **options)
+    number, slash, count = shard.partition("/")
+    if not (slash and number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
+        raise ConfigError(f"--shard is {shard!r}; expected K/N with K from 1 to N, such as 3/8")
+    at, parts = int(number) - 1, int(count)
+    cut = len(inputs) < parts
+    return RunConfig(
+        inputs=inputs if cut else inputs[at::parts], shard=(at, parts), cut=cut, **options
+    )
+
+
+def _stream(run: Run, config: RunConfig, quiet: bool, interrupts: Interrupts) -> None:
     """Does the run behind a progress bar, on a terminal only."""
-    sizes = [os.path.getsize(path) for path in inputs if path != "-"]
+    sizes = [identity(path)[0] for path in config.inputs if path != "-"]
+    share = config.shard[1] if config.shard and config.cut else 1
     with tqdm(
-        total=sum(sizes) if len(sizes) == len(inputs) else None,
+        total=sum(sizes) // share if len(sizes) == len(config.inputs) else None,
         unit="B",
         unit_scale=True,
         disable=quiet or not sys.stderr.isatty(),
