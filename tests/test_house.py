@@ -46,6 +46,7 @@ HEAVY = (
 # Modules of the engine that are loaded only by who has installed an extra.
 EXTRAS = {
     "engine/arrow.py": {"pyarrow"},
+    "engine/cluster/ray.py": {"pyarrow", "ray"},
     "engine/cluster/spark.py": {"pyarrow", "pyspark"},
     "engine/files/tables.py": {"pyarrow"},
     "engine/formats/arrow.py": {"pyarrow"},

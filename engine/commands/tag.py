@@ -21,7 +21,7 @@ from ..run.interrupts import Interrupts
 from ..run.run import Run
 from .exit_codes import REJECTED
 from .models import load_bundle
-from .options import label_options, model_options
+from .options import given, label_options, model_options
 
 _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 
@@ -57,6 +57,10 @@ _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 @click.option("--shard", metavar="K/N", help="Do the K-th of N parts of a job: others do the rest.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--force", is_flag=True, help="Overwrite what is written.")
+@click.option("--cluster", type=click.Choice(("ray",)), help="Label on many machines.")
+@click.option("--address", help="Of the cluster  [default: $RAY_ADDRESS, else start one here]")
+@click.option("--actor-cpus", type=click.IntRange(min=1), default=1, help="Cores of an actor.")
+@click.option("--id-column", help="A column that tells rows apart, by which a job is resumed.")
 @click.option("--stats", help="JSON file for counts, times, padding and memory of the run.")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 def command(
@@ -66,6 +70,7 @@ def command(
     precision: str,
     device: str,
     shard: str | None,
+    cluster: str | None,
     quiet: bool,
     **options: Any,
 ) -> int:
@@ -77,6 +82,15 @@ def command(
     label_config = LabelConfig(
         **{name: options.pop(name) for name in LabelConfig.__slots__ if name in options}
     )
+    if cluster:
+        from .cluster import tag_on_ray
+
+        tag_on_ray(_expand(inputs), label_config, click.get_current_context().params)
+        return 0
+    for name in ("address", "actor_cpus", "id_column"):
+        if given(name):
+            raise ConfigError(f"--{name.replace('_', '-')} needs --cluster ray")
+        del options[name]
     with Interrupts() as interrupts:
         config = _share(_expand(inputs), shard, options)
         bundle = load_bundle(model)
