@@ -4,12 +4,10 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
 
@@ -17,10 +15,13 @@ from .bundle import Bundle
 from .config import LabelConfig
 from .errors import BundleError, InputError
 from .formats.arrow import (
+    Rows,
+    add_columns,
     added_fields,
     cut_rows,
     found_columns,
     holds_words,
+    made_by,
     plain_column,
     read_column,
 )
@@ -28,8 +29,6 @@ from .labels.schemes import Scheme
 from .model import Model
 from .run.stream import default_block_bytes
 from .types import Record
-
-Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
 _loading = threading.Lock()
 _loaded: dict[tuple[Any, ...], Model] = {}  # the models of this process, which all taggers share
@@ -67,13 +66,9 @@ class BatchTagger:
         self._options = (str(model), backend, precision, device, threads, config or LabelConfig())
         bundle = Bundle.load(model)
         self._digest = bundle.digest
-        self._scheme = Scheme.from_labels(bundle.labels, bundle.scheme)
-        if self._scheme.segmentation:
+        self._segmentation = Scheme.from_labels(bundle.labels, bundle.scheme).segmentation
+        if self._segmentation:
             self._options[-1].check_segmentation()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """The same before and after the first call: `datasets` knows a function by its pickle."""
-        return {**vars(self), "_scheme": replace(self._scheme)}
 
     def schema(self, schema: pa.Schema) -> pa.Schema:
         """What comes out of a table of that schema.
@@ -81,13 +76,10 @@ class BatchTagger:
         Raises:
             InputError: it has no such column, or one of another type.
         """
-        for field in added_fields(
-            self._scheme.segmentation, holds_words(schema, self.column), self.output
-        ):
-            at = schema.get_field_index(field.name)
-            schema = schema.append(field) if at < 0 else schema.set(at, field)
-        made_by = {"nerx.version": version("nerx-engine"), "nerx.model": self._digest}
-        return schema.with_metadata({**(schema.metadata or {}), **made_by})
+        fields = added_fields(self._segmentation, holds_words(schema, self.column), self.output)
+        none = [pa.nulls(0, field.type) for field in fields]
+        schema = add_columns(schema.empty_table(), fields, none).schema
+        return schema.with_metadata({**(schema.metadata or {}), **made_by(self._digest)})
 
     def __call__(self, rows: Rows) -> Rows:
         """The rows, in their order, with what was found in them; a null where the text is one.
@@ -98,15 +90,15 @@ class BatchTagger:
             InputError: the column is missing or of another type, or a row cannot be labelled.
             BackendError: the model cannot be loaded as asked, or failed.
         """
-        schema = self.schema(rows.schema)
         words_given = holds_words(rows.schema, self.column)
-        fields = added_fields(self._scheme.segmentation, words_given, self.output)
+        fields = added_fields(self._segmentation, words_given, self.output)
         found = list(self._label(plain_column(rows.column(self.column)), words_given))
-        columns = {name: rows.column(name) for name in rows.schema.names}
+        columns = []
         for number, field in enumerate(fields):
             parts = pa.chunked_array([block[number] for block in found], field.type)
-            columns[field.name] = parts if isinstance(rows, pa.Table) else parts.combine_chunks()
-        return type(rows).from_arrays([columns[name] for name in schema.names], schema=schema)
+            columns.append(parts if isinstance(rows, pa.Table) else parts.combine_chunks())
+        metadata = {**(rows.schema.metadata or {}), **made_by(self._digest)}
+        return add_columns(rows, fields, columns).replace_schema_metadata(metadata)
 
     def _label(self, column: pa.ChunkedArray, words_given: bool) -> Iterator[list[pa.Array]]:
         """The added columns of each block of rows."""

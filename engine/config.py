@@ -93,6 +93,9 @@ class RunConfig:
     limit: records to read at most, None for all
     workers: processes that parse and render; 0 for a thread
     block_bytes: of input a block; None for what suits the device
+    columns: of a table, with commas between, that its output has too; None for all
+    shard: number, from 0, and count of the shards of a larger job; their outputs are named by it
+    cut: whether a shard is a part of each input, not some of the inputs
     """
 
     inputs: tuple[str, ...]
@@ -114,6 +117,9 @@ class RunConfig:
     limit: int | None = None
     workers: int = 0
     block_bytes: int | None = None
+    columns: str | None = None
+    shard: tuple[int, int] | None = None
+    cut: bool = False
 
     def __post_init__(self) -> None:
         for name in ("output", "output_dir", "rejects", "stats"):
@@ -133,7 +139,7 @@ class RunConfig:
             raise ConfigError("--output-dir needs files for input; for stdin name an --output")
         if self.resume and self.output_dir is None and self.output == "-":
             raise ConfigError("--resume needs an --output file, not a pipe")
-        if self.resume and not all(map(os.path.isfile, self.inputs)):
+        if self.resume and not all("://" in path or os.path.isfile(path) for path in self.inputs):
             raise ConfigError("--resume needs files for input, not a pipe")
         if self.resume and self.force:
             raise ConfigError("--resume goes on with a run, --force starts it anew; give one")
@@ -152,6 +158,11 @@ class RunConfig:
             redact_key=self.redact_key,
             colour=self.colour,
         )
+
+    @property
+    def shard_name(self) -> str:
+        """What the names of a shard's files have more, such as `.3-of-8`."""
+        return f".{self.shard[0] + 1}-of-{self.shard[1]}" if self.shard else ""
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

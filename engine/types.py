@@ -111,3 +111,4 @@ class LabelledBlock:
     names: tuple[str, ...]  # of the label ids
     types: tuple[str, ...]  # of the spans' labels
     segmentation: bool  # whether the spans are words, which leave nothing out
+    source: Block | None = None  # that the records were parsed from, where it is known

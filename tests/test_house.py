@@ -47,8 +47,11 @@ HEAVY = (
 EXTRAS = {
     "engine/adapters/spacy.py": {"spacy"},
     "engine/arrow.py": {"pyarrow"},
+    "engine/cluster/ray.py": {"pyarrow", "ray"},
     "engine/cluster/spark.py": {"pyarrow", "pyspark"},
+    "engine/files/tables.py": {"pyarrow"},
     "engine/formats/arrow.py": {"pyarrow"},
+    "engine/formats/tables.py": {"pyarrow"},
 }
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 ENGINE = [path for path in MODULES if path.is_relative_to(ROOT / "engine")]

@@ -78,3 +78,9 @@ def label_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def given(name: str) -> bool:
+    """Whether the parameter of that name stands on the command line."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source == click.core.ParameterSource.COMMANDLINE

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from ..bundles.find import find_bundle
 from ..config import REDACTIONS, LabelConfig, RunConfig
 from ..errors import ConfigError, InputError
+from ..files.remote import expand, identity, is_url
 from ..files.sink import refuse_existing, write_file
 from ..files.source import Source
 from ..formats.registry import FORMATS, TARGETS
@@ -26,7 +27,7 @@ from ..run.run import Run
 from ..view.page import open_environment
 from ..view.view import view
 from .exit_codes import REJECTED
-from .options import label_options, model_options
+from .options import given, label_options, model_options
 
 _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 
@@ -50,8 +51,9 @@ _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 @click.option(
     "--redact-key", type=click.File("rb"), help="File of a secret key, for --redact hash."
 )
-@click.option("--text-key", help="JSONL key of the text  [default: text]")
-@click.option("--tokens-key", help="JSONL key of given words  [default: tokens]")
+@click.option("--text-key", help="JSONL key or column of the text  [default: text]")
+@click.option("--tokens-key", help="JSONL key or column of given words  [default: tokens]")
+@click.option("--columns", help="Columns of a table to carry over, as in id,url  [default: all]")
 @label_options
 @click.option("--min-score", default=0.0, help="Drop entities with a lower score.")
 @click.option(
@@ -70,8 +72,13 @@ _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 @click.option("--rejects", help="File for the records set aside, with the reason of each.")
 @click.option("--max-errors", type=click.IntRange(min=0), help="Stop after more bad records.")
 @click.option("--limit", type=click.IntRange(min=0), help="Read so many records at most.")
+@click.option("--shard", metavar="K/N", help="Do the K-th of N parts of a job: others do the rest.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--force", is_flag=True, help="Overwrite what is written.")
+@click.option("--cluster", type=click.Choice(("ray",)), help="Label on many machines.")
+@click.option("--address", help="Of the cluster  [default: $RAY_ADDRESS, else start one here]")
+@click.option("--actor-cpus", type=click.IntRange(min=1), default=1, help="Cores of an actor.")
+@click.option("--id-column", help="A column that tells rows apart, by which a job is resumed.")
 @click.option("--stats", help="JSON file for counts, times, padding and memory of the run.")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 def command(
@@ -81,24 +88,36 @@ def command(
     backend: str,
     precision: str,
     device: str,
+    shard: str | None,
+    cluster: str | None,
     quiet: bool,
     redact_key: BinaryIO | None,
     **options: Any,
 ) -> int:
     """Label corpora: entities, or words of Chinese text.
 
-    Reads JSONL, CoNLL or plain text (.gz and .zst too) from INPUT, or from standard input if there
-    is none or it is "-".
+    Reads JSONL, CoNLL or plain text (.gz and .zst too), Parquet or Arrow files from INPUT, a path
+    or a URL such as s3://bucket/*.parquet; or from standard input if there is none or it is "-".
     """
     label_config = LabelConfig(
         **{name: options.pop(name) for name in LabelConfig.__slots__ if name in options}
     )
+    if cluster:
+        from .cluster import tag_on_ray
+
+        tag_on_ray(_expand(inputs), label_config, click.get_current_context().params)
+        return 0
+    for name in ("address", "actor_cpus", "id_column"):
+        if given(name):
+            raise ConfigError(f"--{name.replace('_', '-')} needs --cluster ray")
+        del options[name]
     if redact_key is not None:
         options["redact_key"] = redact_key.read().strip()
     with Interrupts() as interrupts, ExitStack() as stack:
         page = _turn_to_page(options, stack) if options["to"] == "html" else None
+        inputs = _expand(inputs)
         _turn_to_terminal(options)
-        config = RunConfig(inputs=_expand(inputs), **options)
+        config = _share(inputs, shard, options)
         bundle = find_bundle(model, revision)
         loaded = stack.enter_context(
             Model(bundle, backend=backend, precision=precision, device=device, config=label_config)
@@ -106,7 +125,7 @@ def command(
         run = stack.enter_context(Run(config, loaded))
         interrupts.patience_s = _PATIENCE_S if run.resumable else 0.0
         try:
-            _stream(run, config.inputs, quiet, interrupts)
+            _stream(run, config, quiet, interrupts)
         except BrokenPipeError:
             raise
         except BaseException:
@@ -160,9 +179,9 @@ def _expand(inputs: tuple[str, ...]) -> tuple[str, ...]:
         return ("-",)
     paths: list[str] = []
     for name in inputs:
-        if name == "-" or os.path.exists(name) or not glob.has_magic(name):
+        if name == "-" or os.path.exists(name):
             paths.append(name)
-        elif found := sorted(glob.glob(name, recursive=True)):
+        elif found := expand(name) if is_url(name) else _matching(name):
             paths += found
         else:
             raise InputError(f"{name} matches no file")
@@ -172,15 +191,34 @@ def _expand(inputs: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(paths)
 
 
+def _matching(name: str) -> list[str]:
+    return sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else [name]
+
+
 def _is_named_pipe(path: str) -> bool:
     return os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
 
 
-def _stream(run: Run, inputs: tuple[str, ...], quiet: bool, interrupts: Interrupts) -> None:
+def _share(inputs: tuple[str, ...], shard: str | None, options: dict[str, Any]) -> RunConfig:
+    """The run of all inputs, or of a shard: some of them or, where they are few, a part of each."""
+    if shard is None:
+        return RunConfig(inputs=inputs, **options)
+    number, slash, count = shard.partition("/")
+    if not (slash and number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
+        raise ConfigError(f"--shard is {shard!r}; expected K/N with K from 1 to N, such as 3/8")
+    at, parts = int(number) - 1, int(count)
+    cut = len(inputs) < parts
+    return RunConfig(
+        inputs=inputs if cut else inputs[at::parts], shard=(at, parts), cut=cut, **options
+    )
+
+
+def _stream(run: Run, config: RunConfig, quiet: bool, interrupts: Interrupts) -> None:
     """Does the run behind a progress bar, on a terminal only."""
-    sizes = [os.path.getsize(path) for path in inputs if path != "-"]
+    sizes = [identity(path)[0] for path in config.inputs if path != "-"]
+    share = config.shard[1] if config.shard and config.cut else 1
     with tqdm(
-        total=sum(sizes) if len(sizes) == len(inputs) else None,
+        total=sum(sizes) // share if len(sizes) == len(config.inputs) else None,
         unit="B",
         unit_scale=True,
         disable=quiet or not sys.stderr.isatty(),

@@ -1,15 +1,17 @@
-"""An output: a file, plain or .gz or .zst, or stdout."""
+"""An output: a file, plain or .gz or .zst, here or in an object store; or stdout."""
 
 import gzip
 import os
 import stat
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import BinaryIO
 
 from ..errors import ConfigError, NerxError
+from .remote import exists, is_url, upload
 from .zstd import load_zstd
 
 _GZIP_LEVEL = 5
@@ -21,6 +23,8 @@ class Sink:
 
     Every write is a gzip member or zstd frame of its own. Where the name is a device or a pipe, it
     is written to directly; a link is replaced, not followed. After an error the `.part` file stays.
+    What goes to an object store is written to the system's temporary folder, and copied when it is
+    whole.
 
     resume_at: goes on with the `.part` file at that byte, and drops what lies behind it
 
@@ -28,10 +32,15 @@ class Sink:
         ConfigError: the file exists and `force` is not set, or it cannot be created or resumed.
     """
 
+    grows = True  # what was written is of use before it is whole
+
     def __init__(self, path: str, *, force: bool = False, resume_at: int | None = None) -> None:
         self.path = path
         self._suffix = os.path.splitext(path)[1].lower()
+        self._spool = tempfile.TemporaryDirectory(prefix="nerx-") if is_url(path) else None
         self._part = path + ".part" if is_file(path) else None
+        if self._spool:
+            self._part = os.path.join(self._spool.name, "part")
         self.size = resume_at or 0  # bytes written, as stored
         if self._part and resume_at is not None and self._find_part(self._part):
             self._file = self._reopen(self._part, resume_at)
@@ -80,7 +89,10 @@ class Sink:
             if self._part:
                 os.fsync(self._file.fileno())
             self._file.close()
-            if self._part:
+            if self._spool:
+                upload(self._part or "", self.path)
+                self._spool.cleanup()
+            elif self._part:
                 os.replace(self._part, self.path)
                 sync_folder(self.path)
 
@@ -88,6 +100,14 @@ class Sink:
         """Closes an output that is not whole; its `.part` file stays."""
         if self.path != "-":
             self._file.close()
+        if self._spool:
+            self._spool.cleanup()
+
+    def remove(self) -> None:
+        """Closes an output that is of no use if it is not whole, and takes it away."""
+        self.abandon()
+        if self._part and os.path.exists(self._part):
+            os.remove(self._part)
 
     def _pack(self, data: bytes) -> bytes:
         if self._suffix == ".gz":
@@ -158,7 +178,9 @@ class Sink:
         except OSError as error:
             if self.path == "-" and isinstance(error, BrokenPipeError):
                 raise  # whoever reads it has had enough
-            kept = f"; what was written so far is in {self._part}" if self._part else ""
+            kept = ""
+            if self._part and not self._spool:
+                kept = f"; what was written so far is in {self._part}"
             raise NerxError(f"{self.path} cannot be written: {_reason(error)}{kept}") from None
 
 
@@ -181,7 +203,7 @@ def refuse_existing(paths: Iterable[str], *, force: bool = False) -> None:
     for path in paths:
         if os.path.isdir(path):
             raise ConfigError(f"{path} is a directory; name a file in it")
-        if not force and is_file(path) and os.path.lexists(path):
+        if not force and is_file(path) and exists(path):
             raise ConfigError(f"{path} exists; name another file or overwrite it with --force")
 
 
@@ -198,6 +220,8 @@ def is_file(path: str) -> bool:
     """Whether an output is a file, which can be replaced, and no device, pipe or stdout."""
     if path == "-":
         return False
+    if is_url(path):
+        return True
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):

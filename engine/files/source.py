@@ -10,26 +10,24 @@ import re
 import select
 import stat
 import time
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from types import TracebackType
 from typing import Protocol
 
 from ..errors import InputError
 from ..types import Block
-from .zstd import load_zstd
+from .packing import MAGIC, packing_of, unpack
+from .remote import RemoteFile, is_url
 
 MAX_RECORD_BYTES = 16 << 20
 QUIET_MS = 50  # a pipe that sends nothing for so long has gone quiet
 PATIENCE_S = 0.2  # a pipe that drips is waited for so long
 HEAD_BYTES = 1 << 16  # kept of a record that is too long
 
-_MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}  # where the name does not tell
 _BOM = b"\xef\xbb\xbf"
 _READ_BYTES = 1 << 20
 _PACKED_BYTES = 1 << 16  # read at once from a compressed file
-_FRAME_BYTES = 1 << 10  # given to zstd at once: even in a bomb it unpacks to 32 MiB at most
 _OVERLAP = 1 << 10  # an end of record is found whole if it is no longer than this
 
 
@@ -69,19 +67,18 @@ class Source:
     def __init__(self, path: str) -> None:
         self.path = path
         self.name = "stdin" if path == "-" else path
-        self._fd = self._open()
-        status = os.fstat(self._fd)
-        if stat.S_ISDIR(status.st_mode):
-            self.close()
-            raise InputError(f"{self.name} is a directory; name the files in it")
-        self.size = status.st_size if stat.S_ISREG(status.st_mode) else None  # bytes, as stored
+        self._remote = RemoteFile(path) if is_url(path) else None
+        self._fd = -1 if self._remote else self._open()
+        self.size = self._remote.size if self._remote else self._stat()  # bytes, as stored
         self.read_bytes = 0  # of `size`, so far
         self._buffer = bytearray()
         self._ended = False
+        self._end: int | None = None  # of what is to be read, as stored
         suffix = os.path.splitext(path)[1].lower()
-        self._packing = suffix if suffix in _MAGIC else ""
+        self._packing = suffix if suffix in MAGIC else ""
         if self.size and not self._packing:
-            self._packing = _packing(os.pread(self._fd, 4, 0))
+            self._packing = packing_of(self._take(4))
+            self._seek(0)
         self._pieces = self._unpacked()
         self._poll = None
         if self.size is None and not self._packing:
@@ -100,6 +97,8 @@ class Source:
         self.close()
 
     def close(self) -> None:
+        if self._remote:
+            self._remote.close()
         if self._fd > 0:  # stdin stays open
             os.close(self._fd)
             self._fd = -1
@@ -112,6 +111,37 @@ class Source:
             self._read()
         return bytes(self._buffer.removeprefix(_BOM))
 
+    def part(self, reader: RecordEnds, number: int, count: int) -> tuple[int, int]:
+        """First byte and end of one of `count` parts of the input, each of whole records.
+
+        Raises:
+            InputError: the input is compressed or a pipe, which cannot be cut.
+        """
+        if self.size is None or self._packing:
+            kind = "compressed" if self._packing else "a pipe"
+            raise InputError(
+                f"{self.name} is {kind}, it cannot be cut into {count} shards; unpack it, or give"
+                " as many inputs as there are shards"
+            )
+        at = [self._next_record(reader, self.size * k // count) for k in (number, number + 1)]
+        self._seek(0)
+        return at[0], at[1]
+
+    def _next_record(self, reader: RecordEnds, position: int) -> int:
+        """Where the first record begins at or after a position; all shards find the same one."""
+        assert self.size is not None
+        if position in (0, self.size):
+            return position
+        head = max(position - _OVERLAP, 0)
+        self._seek(head)
+        buffer = b""
+        while piece := self._take(_READ_BYTES):
+            buffer += piece
+            for found in reader.end.finditer(buffer):
+                if head + found.end() >= position:
+                    return head + found.end()
+        return self.size
+
     def blocks(
         self,
         reader: RecordEnds,
@@ -119,8 +149,11 @@ class Source:
         max_record_bytes: int = MAX_RECORD_BYTES,
         start: int = 0,
         first_line: int = 1,
+        end: int | None = None,
     ) -> Iterator[Block]:
         """Runs of whole records of up to `block_bytes`, from byte `start` of the unpacked input.
+
+        It ends with the input, or at the end of a part.
 
         Where the first record is longer, a block has up to twice as many bytes, and so on. A record
         over `max_record_bytes` is a block of its own, of which only the head is kept.
@@ -128,6 +161,7 @@ class Source:
         Raises:
             InputError: the input cannot be read or unpacked, or ends before `start`.
         """
+        self._end = end
         offset, line = self._skip(start), first_line
         least = size = min(block_bytes, max_record_bytes)
         while True:
@@ -164,14 +198,33 @@ class Source:
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             raise InputError(f"{self.name} cannot be read: {_reason(error)}") from None
 
+    def _stat(self) -> int | None:
+        """Bytes of a file, None for a pipe."""
+        status = os.fstat(self._fd)
+        if stat.S_ISDIR(status.st_mode):
+            self.close()
+            raise InputError(f"{self.name} is a directory; name the files in it")
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def _take(self, size: int) -> bytes:
+        try:
+            return self._remote.read(size) if self._remote else os.read(self._fd, size)
+        except OSError as error:
+            raise InputError(f"{self.name} cannot be read: {_reason(error)}") from None
+
+    def _seek(self, position: int) -> None:
+        if self._remote:
+            self._remote.seek(position)
+        else:
+            os.lseek(self._fd, position, os.SEEK_SET)
+
     def _stored(self) -> Iterator[bytes]:
         """The bytes as they are stored."""
         while True:
             step = _PACKED_BYTES if self._packing else _READ_BYTES
-            try:
-                piece = os.read(self._fd, step)
-            except OSError as error:
-                raise InputError(f"{self.name} cannot be read: {_reason(error)}") from None
+            if self._end is not None:
+                step = min(step, self._end - self.read_bytes)
+            piece = self._take(step)
             if not piece:
                 return
             self.read_bytes += len(piece)
@@ -183,15 +236,15 @@ class Source:
             head = b""
             for piece in stored:
                 head += piece
-                if not any(magic.startswith(head) for magic in _MAGIC.values()):
+                if not any(magic.startswith(head) for magic in MAGIC.values()):
                     break
-            self._packing = _packing(head)
+            self._packing = packing_of(head)
             stored = chain([head], stored)
         if not self._packing:
             yield from stored
             return
         self._poll = None  # what has been read says nothing of what is unpacked
-        yield from (_gunzip if self._packing == ".gz" else _unzstd)(stored, self.name)
+        yield from unpack(self._packing, stored, self.name)
 
     def _read(self) -> None:
         piece = next(self._pieces, None)
@@ -216,7 +269,7 @@ class Source:
         if start and self.size is not None and not self._packing and not self.read_bytes:
             if start > self.size:
                 raise InputError(f"{self.name} has {self.size} bytes; cannot go on at byte {start}")
-            os.lseek(self._fd, start, os.SEEK_SET)
+            self._seek(start)
             self.read_bytes = start
             return start
         if not start:
@@ -254,59 +307,6 @@ class Source:
             if found or self._ended:
                 return lines, length
             self._read()
-
-
-def _packing(head: bytes) -> str:
-    """The suffix of what begins so, "" if it is not packed."""
-    return next((suffix for suffix, magic in _MAGIC.items() if head.startswith(magic)), "")
-
-
-def _gunzip(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
-    """Unpacks all members, in pieces of at most `_READ_BYTES`."""
-    decoder = zlib.decompressobj(wbits=31)
-    try:
-        for piece in pieces:
-            left = piece
-            while left:
-                if decoder.eof:
-                    left = left.lstrip(b"\0")  # members may be padded
-                    if not left:
-                        break
-                    decoder = zlib.decompressobj(wbits=31)
-                yield decoder.decompress(left, _READ_BYTES)
-                left = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-    except zlib.error as error:
-        raise InputError(
-            f"{name} is not a sound gzip file ({error}); compress it anew, or rename it"
-        ) from None
-    if not decoder.eof:
-        raise InputError(
-            f"{name} ends in the middle of its gzip data; it was cut short: copy it anew"
-        )
-
-
-def _unzstd(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
-    """Unpacks all frames."""
-    zstandard = load_zstd()
-    context = zstandard.ZstdDecompressor()
-    decoder = context.decompressobj()
-    try:
-        for piece in pieces:
-            for first in range(0, len(piece), _FRAME_BYTES):
-                left = piece[first : first + _FRAME_BYTES]
-                while left:
-                    if decoder.eof:
-                        decoder = context.decompressobj()
-                    yield decoder.decompress(left)
-                    left = decoder.unused_data if decoder.eof else b""
-    except zstandard.ZstdError as error:
-        raise InputError(
-            f"{name} is not a sound zstd file ({error}); compress it anew, or rename it"
-        ) from None
-    if not decoder.eof:
-        raise InputError(
-            f"{name} ends in the middle of its zstd data; it was cut short: copy it anew"
-        )
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -82,8 +82,10 @@ def _documents(block: LabelledBlock) -> Iterator[_Document]:
         block.records, doc_words, span_ranges(block), strict=True
     ):
         if record.tokens is None:
-            assert record.text is not None
-            text, words = record.text, list(zip(starts[word:end], ends[word:end], strict=True))
+            text, words = (
+                record.text or "",
+                list(zip(starts[word:end], ends[word:end], strict=True)),
+            )
         else:
             text, words = " ".join(record.tokens), _joined(record.tokens)
         found = [_Span(firsts[i] - word, span_ends[i] - word - 1, labels[i]) for i in range(*spans)]

@@ -5,7 +5,9 @@ of the UTF-8 of the whole block, by arrays of places.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from importlib.metadata import version
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +19,7 @@ from ..errors import InputError
 from ..types import LabelledBlock, Record
 
 Places = NDArray[np.int64]
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
 _WORD_BYTES = 8  # of a given word, about
 _SCORE_DIGITS = 4  # as in JSONL
@@ -64,6 +67,20 @@ def added_fields(
         else pa.field(output or "entities", pa.list_(_ENTITY))
     )
     return [pa.field("tags", pa.list_(pa.string())), main] if words_given else [main]
+
+
+def add_columns(rows: Rows, fields: list[pa.Field], columns: Sequence[Any]) -> Rows:
+    """The rows with columns more; one that has the name of another takes its place."""
+    for field, column in zip(fields, columns, strict=True):
+        at = rows.schema.get_field_index(field.name)
+        put = rows.append_column if at < 0 else partial(rows.set_column, at)
+        rows = put(field, column)
+    return rows
+
+
+def made_by(digest: str) -> dict[str, str]:
+    """What the metadata of a schema tells: the version of nerx, and the model by its digest."""
+    return {"nerx.version": version("nerx-engine"), "nerx.model": digest}
 
 
 def plain_column(column: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:

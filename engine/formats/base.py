@@ -6,7 +6,15 @@ from typing import Protocol
 from ..types import Block, LabelledBlock, Record
 
 
-class Reader(Protocol):
+class Parser(Protocol):
+    """Parses the records of blocks."""
+
+    def parse(self, block: Block) -> list[Record]:
+        """All records of a block in order; a bad one carries its error and is never dropped."""
+        ...
+
+
+class Reader(Parser, Protocol):
     """Cuts bytes into records and parses them."""
 
     @property
@@ -16,10 +24,6 @@ class Reader(Protocol):
 
     def cut(self, buffer: bytes | bytearray) -> int:
         """The length of the longest head of `buffer` that holds whole records only; 0 if none."""
-        ...
-
-    def parse(self, block: Block) -> list[Record]:
-        """All records of a block in order; a bad one carries its error and is never dropped."""
         ...
 
 

@@ -1,5 +1,8 @@
 """Which format an input has, and what can be written from it."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from ..config import WriteOptions
 from ..errors import ConfigError
 from .annotation_tools import DoccanoWriter, ProdigyWriter
@@ -11,11 +14,18 @@ from .redacted import RedactedWriter
 from .segmented import WordsWriter
 from .text import TextReader
 
-FORMATS = ("jsonl", "conll", "text")
+if TYPE_CHECKING:
+    from .tables import TableReader
+
+TABLES = ("parquet", "arrow")  # whole files of rows; the others are lines
+LINES = ("jsonl", "conll", "text")
+FORMATS = (*LINES, *TABLES)
 TARGETS = ("jsonl", "conll", "prodigy", "doccano", "words", "pretty", "redacted")
 
 _SUFFIXES = {
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
+    ".parquet": "parquet",
+    **dict.fromkeys((".arrow", ".feather"), "arrow"),
     **dict.fromkeys((".conll", ".iob", ".iob2", ".bio", ".tsv"), "conll"),
 }
 
@@ -74,9 +84,56 @@ def open_format(
     raise ConfigError(f"unknown format {kind!r}; expected one of {', '.join(FORMATS)}")
 
 
+def open_table(
+    kind: str,
+    text_key: str | None = None,
+    tokens_key: str | None = None,
+    columns: str | None = None,
+) -> "TableReader":
+    """The reader for one of `TABLES`.
+
+    columns: those to be carried over, with commas between; None for all
+
+    Raises:
+        ConfigError: pyarrow is not installed.
+    """
+    try:
+        from .tables import TableReader
+    except ImportError:
+        raise ConfigError(
+            f"{kind} needs pyarrow: run `pip install 'nerx-engine[parquet]'`"
+        ) from None
+    carried = columns.split(",") if columns is not None else None
+    return TableReader(text_key, tokens_key, carried)
+
+
+def find_table(to: str | None, input_format: str) -> str | None:
+    """Which of `TABLES` the output is, None if it is lines."""
+    return input_format if to is None and input_format in TABLES else None
+
+
+def check_table_output(path: str, tables: Sequence[str | None]) -> None:
+    """Refuses to write tables to one output that cannot hold them.
+
+    tables: which kind of table comes of each input, None where it is lines
+
+    Raises:
+        ConfigError: the message says what will do.
+    """
+    kind, *others = set(tables)
+    if path == "-":
+        raise ConfigError("a table is no stream of lines: name an --output, or say --to jsonl")
+    if others or find_format(path) != kind:
+        held = " and ".join(sorted(one or "lines" for one in {kind, *others}))
+        raise ConfigError(
+            f"{path} would hold {held}; name the --output by its kind, such as"
+            " labelled.parquet, give an --output-dir, or say --to jsonl"
+        )
+
+
 def find_target(to: str | None, input_format: str) -> str:
-    """The format of the output: `to`, else CoNLL for CoNLL input and JSONL for all other."""
-    return to or ("conll" if input_format == "conll" else "jsonl")
+    """The format of the output: `to`, else JSONL for text, and for all other that of the input."""
+    return to or ("jsonl" if input_format == "text" else input_format)
 
 
 def output_suffix(to: str | None, input_format: str) -> str | None:

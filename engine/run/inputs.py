@@ -3,14 +3,22 @@
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..config import RunConfig
+from ..files.remote import identity, is_url
 from ..files.source import Source
 from ..formats.base import Reader
-from ..formats.registry import find_format, open_format
+from ..formats.registry import TABLES, find_format, open_format, open_table
 from ..types import Block
 from .journal import Progress
 from .stream import InputBlock
+
+if TYPE_CHECKING:
+    from ..files.tables import TableSource
+    from ..formats.tables import TableReader
+
+    _Blocks = Iterator[tuple[Source | TableSource, Block]]
 
 
 class Inputs:
@@ -25,15 +33,19 @@ class Inputs:
         self._stdin: Source | None = None
         self.kinds = [config.format or self._find_format(path) for path in config.inputs]
         self.bytes_read = 0  # as stored
+        if self.kinds[0] in TABLES:  # what would end the run at its first block ends it here
+            reader = self._rows(0)
+            with self._open_table(0) as table:
+                table.columns(reader)
 
     @property
     def are_files(self) -> bool:
         """Whether all can be read again, as a resumed run must."""
-        return all(map(os.path.isfile, self._config.inputs))
+        return all(is_url(path) or os.path.isfile(path) for path in self._config.inputs)
 
     def identities(self) -> list[list[str | int]]:
         """What tells one state of the inputs from another."""
-        return [_identity(path) for path in self._config.inputs]
+        return [[path] if path == "-" else [path, *identity(path)] for path in self._config.inputs]
 
     def blocks(self, start: Progress, block_bytes: int) -> Iterator[InputBlock]:
         """The blocks that are still to be done."""
@@ -41,32 +53,65 @@ class Inputs:
         return items if limit is None else self._first(items, limit - start.read)
 
     def _all(self, start: Progress, block_bytes: int) -> Iterator[InputBlock]:
+        number, at = 0, start
+        self.bytes_read = sum(map(_size, self._config.inputs[: start.source]))
+        for source_number in range(start.source, len(self._config.inputs)):
+            kind, before = self.kinds[source_number], self.bytes_read
+            open_blocks = self._table if kind in TABLES else self._lines
+            for source, block in open_blocks(source_number, block_bytes, at):
+                self.bytes_read = before + source.read_bytes
+                yield InputBlock(number, source_number, source.name, kind, block)
+                number += 1
+            at = Progress()
+
+    def _lines(self, number: int, block_bytes: int, at: Progress) -> "_Blocks":
+        """The blocks of an input of lines that are still to be done, with the input."""
+        path, shard = self._config.inputs[number], self._config.shard
+        reader = self._open_format(self.kinds[number], path)
+        with self._stdin if path == "-" and self._stdin else Source(path) as source:
+            cut = shard is not None and self._config.cut
+            first, end = source.part(reader, *shard) if shard and cut else (0, None)
+            for block in source.blocks(
+                reader, block_bytes, start=max(first, at.offset), first_line=at.line, end=end
+            ):
+                yield source, block
+
+    def _table(self, number: int, block_bytes: int, at: Progress) -> "_Blocks":
+        """The blocks of a table, from its beginning, with the table."""
+        shard = self._config.shard if self._config.cut else None
+        with self._open_table(number) as table:
+            for block in table.blocks(self._rows(number), block_bytes, shard):
+                yield table, block
+
+    def _open_table(self, number: int) -> "TableSource":
+        from ..files.tables import TableSource
+
+        return TableSource(self._config.inputs[number], self.kinds[number])
+
+    def _rows(self, number: int) -> "TableReader":
         config = self._config
-        number, offset, line = 0, start.offset, start.line
-        self.bytes_read = sum(map(_size, config.inputs[: start.source]))
-        for source_number in range(start.source, len(config.inputs)):
-            path, kind = config.inputs[source_number], self.kinds[source_number]
-            reader = self._open_format(kind, path)
-            before = self.bytes_read
-            with self._stdin if path == "-" and self._stdin else Source(path) as source:
-                for block in source.blocks(reader, block_bytes, start=offset, first_line=line):
-                    self.bytes_read = before + source.read_bytes
-                    yield InputBlock(number, source_number, source.name, kind, block)
-                    number += 1
-            offset, line = 0, 1
+        return open_table(self.kinds[number], config.text_key, config.tokens_key, config.columns)
 
     def _first(self, items: Iterator[InputBlock], limit: int) -> Iterator[InputBlock]:
         """The blocks up to the record that is number `limit`; the last is cut before the next."""
         for item in items if limit > 0 else ():
-            block = item.block
-            records = self._open_format(item.kind, item.source).parse(block)
-            if len(records) > limit:
-                data = block.data[: records[limit].offset - block.offset]
-                block = Block(data, block.line, block.offset, lines=data.count(b"\n"))
+            block, records = self._head(item, limit)
             yield replace(item, block=block)
-            limit -= len(records)
+            limit -= records
             if limit <= 0:
                 return
+
+    def _head(self, item: InputBlock, limit: int) -> tuple[Block, int]:
+        """A block cut before its record number `limit`, and how many records it had."""
+        block = item.block
+        if item.kind in TABLES:
+            reader = self._rows(item.source_number)
+            return reader.head(block, limit), block.lines
+        records = self._open_format(item.kind, item.source).parse(block)
+        if len(records) > limit:
+            data = block.data[: records[limit].offset - block.offset]
+            block = Block(data, block.line, block.offset, lines=data.count(b"\n"))
+        return block, len(records)
 
     def _open_format(self, kind: str, path: str) -> Reader:
         return open_format(kind, path, self._config.text_key, self._config.tokens_key)
@@ -79,11 +124,4 @@ class Inputs:
 
 
 def _size(path: str) -> int:
-    return 0 if path == "-" else os.path.getsize(path)
-
-
-def _identity(path: str) -> list[str | int]:
-    if path == "-":
-        return [path]
-    status = os.stat(path)
-    return [path, status.st_size, status.st_mtime_ns]
+    return 0 if path == "-" else identity(path)[0]

@@ -11,13 +11,16 @@ from typing import Any
 from ..config import RunConfig
 from ..errors import ConfigError, InputError, NerxError
 from ..files.outputs import Outputs, name_outputs, refuse_clashes
+from ..files.remote import exists, is_url
 from ..files.sink import Sink, is_file, refuse_existing
-from ..formats.registry import end_output, output_suffix
+from ..formats.registry import check_table_output, end_output, find_table, output_suffix
 from ..formats.rejects import render_reject
 from ..types import Record
 from .journal import Fingerprint, Journal, Progress
 from .stages import FinishedBlock
 from .stream import InputBlock
+
+_START: dict[str, Any] = {"offset": 0, "line": 1, "output_bytes": 0}  # of an output
 
 
 class Results(AbstractContextManager["Results"]):
@@ -63,9 +66,13 @@ class Results(AbstractContextManager["Results"]):
                 f"{item.source}, the block at line {item.block.line}: {finished.read} records went"
                 f" in, {out} came out and {bad} were set aside; please report this"
             )
+        sink = self._outputs.turn_to(item.source_number)
+        if self._journal and item.source_number > self.progress.source and not sink.grows:
+            if self._rejects:
+                self._rejects.sync()
+            self._journal.append(replace(self.progress, **_START, source=item.source_number))
         if finished.rejected:
             self._reject(item.source, finished.rejected)
-        sink = self._outputs.turn_to(item.source_number)
         joined = self._outputs.is_shared_with_next(item.source_number)
         output = finished.output
         sink.write(end_output(self._config.to, item.kind, output) if joined else output)
@@ -78,7 +85,7 @@ class Results(AbstractContextManager["Results"]):
         progress.words += finished.words
         before = progress.types  # which may be the `done_before` of a resumed run too
         progress.types = {name: before.get(name, 0) + n for name, n in finished.types.items()}
-        if self._journal:
+        if self._journal and sink.grows:
             sink.sync()
             if self._rejects:
                 self._rejects.sync()
@@ -108,33 +115,45 @@ class Results(AbstractContextManager["Results"]):
 
     def _open(self, stack: ExitStack, fingerprint: Fingerprint) -> None:
         config = self._config
+        tables = [find_table(config.to, kind) for kind in self._kinds]
         paths, name = [config.output] * len(config.inputs), Path(config.output + ".journal")
         if config.output_dir is not None:
             suffixes = [output_suffix(config.to, kind) for kind in self._kinds]
-            paths = name_outputs(config.output_dir, config.inputs, suffixes)
-            name = Path(config.output_dir, "nerx.journal")
-            for folder in {os.path.dirname(path) for path in [*paths, str(name)]}:
-                os.makedirs(folder, exist_ok=True)
+            shard = config.shard_name
+            paths = name_outputs(
+                config.output_dir, config.inputs, suffixes, shard if config.cut else ""
+            )
+            name = Path(config.output_dir, f"nerx{shard}.journal")
+            if not is_url(config.output_dir):
+                for folder in {os.path.dirname(path) for path in [*paths, str(name)]}:
+                    os.makedirs(folder, exist_ok=True)
+        elif any(tables):
+            check_table_output(config.output, tables)
         others = {"--rejects": config.rejects, "--stats": config.stats}
         beside = {option: [path] for option, path in others.items() if path is not None}
         refuse_clashes(config.inputs, {"the output": paths} | beside)
-        known = is_file(paths[0]) and name.exists()
-        if config.resume and not known and all(map(os.path.isfile, paths)):
-            self.done = True
-            return
+        stored = is_url(paths[0])  # where a file is whole or is not there: it needs no journal
+        known = is_file(paths[0]) and not stored and name.exists()
+        if config.resume and not known:
+            missing = [number for number, path in enumerate(paths) if not exists(path)]
+            self.done = not missing
+            if self.done:
+                return
+            self.progress.source = missing[0] if stored else 0
         if known and not (config.resume or config.force):
-            on = "go on with --resume, or " if all(map(os.path.isfile, config.inputs)) else ""
+            again = all(is_url(path) or os.path.isfile(path) for path in config.inputs)
+            on = "go on with --resume, or " if again else ""
             raise ConfigError(f"{name} is of an unfinished run; {on}start anew with --force")
-        if not known:
+        if not known and not (stored and config.resume):
             refuse_existing([*paths, *chain(*beside.values())], force=config.force)
         resumed = False
-        if is_file(paths[0]):
+        if is_file(paths[0]) and not stored:
             self._journal = stack.enter_context(Journal(name))
             resumed = known and config.resume and self._resume(self._journal, fingerprint)
         with ExitStack() as unbegun:
             if self._journal and not resumed:
                 unbegun.callback(self._journal.remove)
-            self._open_outputs(stack, paths, resumed)
+            self._open_outputs(stack, paths, tables, resumed)
             if self._journal and not resumed:
                 self._journal.start(fingerprint)
             unbegun.pop_all()
@@ -152,9 +171,12 @@ class Results(AbstractContextManager["Results"]):
         self.progress, self.done_before = progress, replace(progress)
         return True
 
-    def _open_outputs(self, stack: ExitStack, paths: list[str], resumed: bool) -> None:
+    def _open_outputs(
+        self, stack: ExitStack, paths: list[str], tables: list[str | None], resumed: bool
+    ) -> None:
         config, at = self._config, self.progress
-        self._outputs = Outputs(paths, (at.source, at.output_bytes if resumed else None))
+        start = (at.source, at.output_bytes if resumed else None)
+        self._outputs = Outputs(paths, tables, start)
         stack.callback(self._outputs.abandon)
         self._rejects: Sink | None = None
         if config.rejects is not None:

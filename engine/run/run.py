@@ -9,7 +9,9 @@ from importlib.metadata import version
 from typing import Any
 
 from ..config import RunConfig
-from ..formats.registry import open_format, open_writer
+from ..errors import ConfigError
+from ..formats.base import Parser, Writer
+from ..formats.registry import TABLES, open_format, open_table, open_writer
 from ..model import Model
 from .inputs import Inputs
 from .journal import Fingerprint, Progress
@@ -130,23 +132,37 @@ class Run(AbstractContextManager["Run"]):
             "redact": [config.redact, hashlib.sha256(config.redact_key).hexdigest()],
             "text_key": config.text_key,
             "tokens_key": config.tokens_key,
+            "columns": config.columns,
+            "shard": config.shard_name,
             "limit": config.limit,
             "block_bytes": self._block_bytes,
         }
 
     def _stages(self) -> Stages:
         """What a worker does; where workers are processes, each gets a copy."""
-        config, model = self._config, self._model
+        model, kinds = self._model, set(self._inputs.kinds)
         formats = {
-            kind: (
-                open_format(kind, config.inputs[0], config.text_key, config.tokens_key),
-                open_writer(
-                    config.to,
-                    kind,
-                    segmentation=model.scheme.segmentation,
-                    options=config.write_options,
-                ),
-            )
-            for kind in set(self._inputs.kinds)
+            kind: self._table(kind) if kind in TABLES else self._lines(kind) for kind in kinds
         }
         return Stages(formats, model.encoder, model.scheme, model.config)
+
+    def _lines(self, kind: str) -> tuple[Parser, Writer]:
+        config = self._config
+        if config.columns is not None:
+            raise ConfigError(f"--columns are those of a table; there are none in {kind}")
+        reader = open_format(kind, config.inputs[0], config.text_key, config.tokens_key)
+        return reader, self._writer(kind)
+
+    def _table(self, kind: str) -> tuple[Parser, Writer]:
+        config, model = self._config, self._model
+        reader = open_table(kind, config.text_key, config.tokens_key, config.columns)
+        if config.to is not None:
+            return reader, self._writer(kind)
+        from ..formats.tables import TableWriter
+
+        return reader, TableWriter(reader, model.bundle.digest)
+
+    def _writer(self, kind: str) -> Writer:
+        config, segmentation = self._config, self._model.scheme.segmentation
+        options = config.write_options
+        return open_writer(config.to, kind, segmentation=segmentation, options=options)

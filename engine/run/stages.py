@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..config import LabelConfig
-from ..formats.base import Reader, Writer
+from ..formats.base import Parser, Writer
 from ..labels.schemes import Scheme
 from ..labels.spans import label_records
 from ..text.encoding import Encoder
@@ -32,6 +32,7 @@ class FinishedBlock:
 
 @dataclass(frozen=True, slots=True)
 class _OpenBlock:
+    block: Block
     writer: Writer
     good: list[Record]
     bad: list[Record]
@@ -47,7 +48,7 @@ class Stages:
 
     def __init__(
         self,
-        formats: Mapping[str, tuple[Reader, Writer]],
+        formats: Mapping[str, tuple[Parser, Writer]],
         encoder: Encoder,
         scheme: Scheme,
         config: LabelConfig,
@@ -67,7 +68,7 @@ class Stages:
         bad = [record for record in records if record.error is not None]
         encoded = self._encoder.encode(good)
         seconds = time.perf_counter() - began
-        self._open[number] = _OpenBlock(writer, good, bad, encoded, seconds)
+        self._open[number] = _OpenBlock(block, writer, good, bad, encoded, seconds)
         return encoded
 
     def close(self, number: int, labels: WordLabels) -> FinishedBlock:
@@ -83,7 +84,7 @@ class Stages:
             labels = _without_failed(labels, encoded.doc_words)
             encoded = self._encoder.encode(good)
         block = label_records(good, encoded, labels, self._scheme, self._config.min_score)
-        output = held.writer.render(block)
+        output = held.writer.render(replace(block, source=held.block))
         counts = np.bincount(block.spans.label, minlength=len(block.types))
         return FinishedBlock(
             output=output,

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from ..errors import BackendError, NerxError
+from ..formats.registry import TABLES
 from ..inference.labeller import Labeller, PendingBlock
 from ..types import Block, EncodedBlock
 from .pool import Pool
@@ -144,8 +145,10 @@ def _is_done(future: Future[Any] | None) -> bool:
 def _naming(item: InputBlock) -> Iterator[None]:
     """Adds the place of a block's records to what goes wrong with them."""
     block = item.block
-    last = block.line + max(block.data.count(b"\n", 0, len(block.data) - 1), 0)
-    place = f"{item.source}, lines {block.line} to {last}"
+    table = item.kind in TABLES
+    ended = table or block.data.endswith(b"\n")
+    last = block.line + max(block.lines - ended, 0)
+    place = f"{item.source}, {'rows' if table else 'lines'} {block.line} to {last}"
     try:
         yield
     except BrokenExecutor as error:

@@ -4,7 +4,7 @@ from nerx.engine.errors import ConfigError
 from nerx.engine.formats.annotation_tools import ProdigyWriter
 from nerx.engine.formats.conll import ConllReader, ConllTagger, ConllWriter
 from nerx.engine.formats.jsonl import JsonlReader, JsonlSplicer, JsonlWriter
-from nerx.engine.formats.registry import FORMATS, TARGETS, find_format, open_format, open_writer
+from nerx.engine.formats.registry import LINES, TARGETS, find_format, open_format, open_writer
 from nerx.engine.formats.text import TextReader
 from nerx.engine.types import Block
 
@@ -84,7 +84,7 @@ def test_what_cannot_be_written_is_refused() -> None:
 
 @pytest.mark.parametrize("scheme", [NER, SEGMENTATION], ids=["ner", "segmentation"])
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", LINES)
 def test_every_combination_writes_a_piece_a_record(kind: str, target: str, scheme: object) -> None:
     data = {
         "jsonl": b'{"text": "a b c"}\n{"tokens": ["a", "b"]}\n',
