@@ -66,7 +66,6 @@ KINDS = (
     _roberta("data2vec-text", "bytes", "RobertaTokenizerFast"),
     _roberta("roberta-prelayernorm", "bytes", "RobertaTokenizerFast"),
 )  # fmt: skip
-CONVBERT = Kind("convbert", "wordpiece", "ConvBertTokenizerFast", options={"embedding_size": 32})
 
 
 def make_classifier(folder: Path, kind: Kind, texts: Sequence[Sequence[str]]) -> Path:

@@ -18,7 +18,7 @@ import transformers
 from nerx.engine import LabelConfig, Tagger
 from nerx.engine.commands.cli import cli
 
-from .other_models import CONVBERT, KINDS, LABELS, Kind, make_classifier
+from .other_models import KINDS, LABELS, Kind, make_classifier
 
 SENTENCES = 150
 TIE = 1e-2  # of logits that spread over about 5; some models are scaled up by hundreds
@@ -33,7 +33,10 @@ def noisy(shared: Path) -> list[list[str]]:
 
 
 def of_transformers(folder: Path, kind: Kind, texts: list[list[str]]) -> list[list[str | None]]:
-    """Labels of all words; None for one without a subword and one that is nearly a tie."""
+    """Labels of all words; None for one that is nearly a tie, and where a word has no subword.
+
+    For such a word nerx gives the model an unknown one, which its neighbours see.
+    """
     options = {"add_prefix_space": True} if kind.tokenizer == "bytes" else {}
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
     if kind.tokenizer == "bytes":  # transformers 5 does not pass it on to every class
@@ -50,7 +53,8 @@ def of_transformers(folder: Path, kind: Kind, texts: list[list[str]]) -> list[li
                 second, best = np.sort(logits[place])[-2:]
                 clear = best - second > TIE
                 row[word] = model.config.id2label[int(logits[place].argmax())] if clear else None
-        labels.append(row)
+        whole = set(encoding.word_ids()) >= set(range(len(words)))
+        labels.append(row if whole else [None] * len(words))
     return labels
 
 
@@ -73,16 +77,3 @@ def test_every_word_gets_the_label_that_transformers_gives_it(
     assert len(compared) > 0.99 * len(found) > 1000
     assert min(Counter(label for label, _ in compared)[label] for label in LABELS) > 50
     assert [pair for pair in compared if pair[0] != pair[1]] == []
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_model_whose_labels_hang_on_its_neighbours_is_refused(
-    noisy: list[list[str]], tmp_path: Path
-) -> None:
-    folder = make_classifier(tmp_path / "model", CONVBERT, noisy)  # it convolves over padding
-    verify = tmp_path / "noisy.jsonl"
-    verify.write_text("".join(json.dumps({"tokens": words}) + "\n" for words in noisy))
-    words = [str(folder), "-o", str(tmp_path / "out"), "--precision", "fp32"]
-    done = CliRunner().invoke(cli, ["export", *words, "--verify", str(verify)])
-    assert "of labels stay when documents run one at a time" in str(done.exception)
-    assert not (tmp_path / "out").exists()

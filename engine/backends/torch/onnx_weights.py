@@ -69,7 +69,8 @@ class OnnxWeights:
         assert size is not None
         if heads.item() > 0:
             return int(heads.item())
-        bias = self._constant(self._producers[reshape.input[0]].name)  # -1: whatever is left
+        product = self._unquantized(reshape.input[0])  # -1: whatever is left of its width
+        bias = None if product is None else self._constant(product.name)
         assert bias is not None
         return int(bias.size // size.item())
 
@@ -138,11 +139,16 @@ class OnnxWeights:
         inputs = self._named[name].input if name in self._named else ()
         return next((v for v in map(self._value, inputs) if v is not None), None)
 
-    def _smoothing(self, activation: str) -> Array | float:
-        """What SmoothQuant multiplies a product's input by, as a column: (in, 1)."""
-        node = self._producers.get(activation)
+    def _unquantized(self, value: str) -> Any | None:
+        """The node that makes a value, before any quantizing of it; None for an input."""
+        node = self._producers.get(value)
         while node is not None and node.op_type in ("DequantizeLinear", "QuantizeLinear"):
             node = self._producers.get(node.input[0])
+        return node
+
+    def _smoothing(self, activation: str) -> Array | float:
+        """What SmoothQuant multiplies a product's input by, as a column: (in, 1)."""
+        node = self._unquantized(activation)
         if node is None or not node.name.endswith("nncf_smooth_quant"):
             return 1.0
         scale = self._value(node.input[1])
