@@ -79,7 +79,7 @@ def own_systems(
         if precision not in ("auto", wanted) and wanted != "fp32":
             continue
         if runtime in RUNTIMES:
-            bundle = next((b for b in bundles if b.find(runtime, wanted)), None)
+            bundle = next((b for b in bundles if b.find(wanted)), None)
         else:
             bundle = bundles[-1]  # a GPU's backends convert whatever weights there are
         if bundle:

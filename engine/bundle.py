@@ -18,14 +18,6 @@ SCHEMA = 1
 UNITS = ("words", "characters")
 PRECISIONS = ("int8", "fp32", "fp16")  # in the order of preference on a CPU
 
-# What each runtime can load, best first.
-FORMATS = {
-    "openvino": ("openvino", "onnx"),
-    "onnxruntime": ("onnx",),
-    "tensorrt": ("onnx",),  # the graph that its engines are built from
-    "tensorrt-rtx": ("onnx",),
-}
-
 _BUILTINS = Path(__file__).parent / "bundles"
 
 
@@ -33,7 +25,7 @@ _BUILTINS = Path(__file__).parent / "bundles"
 class Artifact:
     """One form of the model that a runtime can load.
 
-    format: "onnx", or "openvino" for its own .xml and .bin
+    format: "onnx", which all runtimes load, or "safetensors", for torch
     precision: one of `PRECISIONS`
     files: name -> sha256, the one to be loaded first
     parity: what the gate measured when it accepted the artifact
@@ -153,30 +145,27 @@ class Bundle:
         [(name, sha256)] = self.tokenizer.items()
         return self._verified(name, sha256)
 
-    def find(self, runtime: str, precision: str = "auto") -> Artifact | None:
-        """The artifact that suits a runtime ("openvino" or "onnxruntime"), if there is one.
+    def find(self, precision: str = "auto") -> Artifact | None:
+        """The ONNX graph of a precision, if there is one.
 
         precision: one of `PRECISIONS`, or "auto" for the first of them that there is
         """
-        for choice in PRECISIONS if precision == "auto" else (precision,):
-            for form in FORMATS[runtime]:
-                for artifact in self.artifacts:
-                    if (artifact.precision, artifact.format) == (choice, form):
-                        return artifact
-        return None
+        graphs = {item.precision: item for item in self.artifacts if item.format == "onnx"}
+        wanted = PRECISIONS if precision == "auto" else (precision,)
+        return next((graphs[choice] for choice in wanted if choice in graphs), None)
 
-    def artifact(self, runtime: str, precision: str = "auto") -> Artifact:
-        """The artifact that suits a runtime, as `find` does.
+    def artifact(self, precision: str = "auto") -> Artifact:
+        """The ONNX graph of a precision, as `find` does.
 
         Raises:
             BundleError: the bundle holds none.
         """
-        if artifact := self.find(runtime, precision):
+        if artifact := self.find(precision):
             return artifact
         held = ", ".join(f"{item.precision} ({item.format})" for item in self.artifacts)
         raise BundleError(
-            f"{self.name} holds no {'model' if precision == 'auto' else precision + ' model'} for "
-            f"{runtime}, only {held or 'nothing'}; `nerx export --precision` makes others"
+            f"{self.name} holds no {'ONNX graph' if precision == 'auto' else precision + ' graph'},"
+            f" only {held or 'nothing'}; `nerx export --precision` makes others"
         )
 
     def artifact_path(self, artifact: Artifact) -> Path:

@@ -139,10 +139,15 @@ class RunConfig:
             raise ConfigError("--output-dir needs files for input; for stdin name an --output")
         if self.resume and self.output_dir is None and self.output == "-":
             raise ConfigError("--resume needs an --output file, not a pipe")
-        if self.resume and not all("://" in path or os.path.isfile(path) for path in self.inputs):
+        if self.resume and not self.inputs_are_files:
             raise ConfigError("--resume needs files for input, not a pipe")
         if self.resume and self.force:
             raise ConfigError("--resume goes on with a run, --force starts it anew; give one")
+
+    @property
+    def inputs_are_files(self) -> bool:
+        """Whether all can be read again, as a resumed run must."""
+        return all("://" in path or os.path.isfile(path) for path in self.inputs)
 
     @property
     def write_options(self) -> WriteOptions:

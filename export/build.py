@@ -14,7 +14,7 @@ import onnx
 from onnx import ModelProto
 
 from ..engine.backends.select import installed_runtimes
-from ..engine.bundle import FORMATS, UNITS, Artifact, Bundle, file_hashes
+from ..engine.bundle import UNITS, Artifact, Bundle, file_hashes
 from ..engine.errors import BundleError, ConfigError, InputError
 from ..engine.labels.schemes import Scheme
 from .batches import engine_batches
@@ -229,7 +229,6 @@ def _compare(bundle: Bundle, sample: Sample, reference: Reference) -> list[Parit
     return [
         check_parity(bundle, runtime, artifact.precision, sample, reference)
         for runtime in installed_runtimes()
-        if artifact.format in FORMATS[runtime]
     ]
 
 

@@ -13,7 +13,7 @@ from ..engine.errors import ConfigError, InputError
 from ..engine.labels.schemes import Scheme
 from ..engine.text.words import cut_words
 from .data import Corpus, read_corpus, read_lines
-from .recipes import Run
+from .recipes import Training
 from .teach import Teacher, log_probabilities
 
 GOLD_SHARE = 0.5  # of a word's target where its label is known; the rest is what the teachers say
@@ -21,7 +21,7 @@ HELD_BACK = 20  # the last line in so many of each text is dev data where none i
 UNKNOWN = -1  # the label of a word without one
 
 
-def read_lesson(run: Run) -> tuple[Corpus, Corpus]:
+def read_lesson(run: Training) -> tuple[Corpus, Corpus]:
     """A run's gold data and text, and its dev data: without gold, the end of the text.
 
     What has no label yet is UNKNOWN.
@@ -82,21 +82,6 @@ def soft_targets(teachers: Sequence[Teacher], corpus: Corpus) -> NDArray[np.floa
     targets[known] *= 1 - GOLD_SHARE
     targets[known, gold[known]] += GOLD_SHARE
     return targets.astype(np.float16)
-
-
-def _add_text(train: Corpus, run: Run) -> Corpus:
-    """Adds the run's text to its training data; returns what is held back as dev data."""
-    scheme = Scheme.from_labels(run.recipe.labels)
-    dev = Corpus.empty()
-    for path in run.text:
-        lines = [_words(line, scheme) for line in read_lines(Path(path))]
-        sentences = [(words, [UNKNOWN] * len(words)) for words in lines if words]
-        if not sentences:
-            raise InputError(f"{path}: no text found; expected a sentence or a document a line")
-        end = len(sentences) if run.dev else len(sentences) - -(-len(sentences) // HELD_BACK)
-        train.add(path, [sentences[:end]] if end else [])
-        dev.add(path, [sentences[end:]])
-    return dev
 
 
 def _edges(corpus: Corpus) -> list[tuple[int, int]]:

@@ -90,7 +90,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Training:
     """One use of a recipe."""
 
     recipe: Recipe

@@ -13,13 +13,13 @@ from transformers import TrainerState
 
 from .evaluate import Evaluation, Rows
 from .metrics import as_dict
-from .recipes import Run
+from .recipes import Training
 
 PACKAGES = ("torch", "transformers", "tokenizers", "nerx-engine")
 
 
 def report_of(
-    run: Run,
+    run: Training,
     train: Rows,
     dev: Rows,
     final: Evaluation,

@@ -29,18 +29,18 @@ from .data import Corpus, read_corpus, read_labels
 from .distil import read_lesson, teach
 from .documents import as_documents
 from .evaluate import Rows, evaluate_folder, metrics_of
-from .recipes import Recipe, Run
+from .recipes import Recipe, Training
 from .report import report_of
 from .student import cut
 from .teach import Teacher, labels_of, load_teachers
-from .trainer import Progress, RecipeTrainer
+from .trainer import ProgressLines, RecipeTrainer
 
 # A checkpoint holds the weights and Adam's two moments; the Trainer keeps two and writes a third.
 CHECKPOINT_BYTES_PER_PARAMETER = 12
 CHECKPOINTS = 3
 
 
-def finetune(run: Run, *, force: bool = False) -> dict[str, Any]:
+def finetune(run: Training, *, force: bool = False) -> dict[str, Any]:
     """Trains, or goes on with a run that was stopped; returns what metrics.json holds.
 
     Raises: ConfigError, InputError before the first step; BackendError when a step fails.
@@ -92,7 +92,9 @@ def finetune(run: Run, *, force: bool = False) -> dict[str, Any]:
     return report
 
 
-def _start(run: Run, teachers: list[Teacher]) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
+def _start(
+    run: Training, teachers: list[Teacher]
+) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
     """The tokenizer, and the model before its first step."""
     if run.base:
         return load_tokenizer(run.base, run.revision), load_model(
@@ -105,7 +107,7 @@ def _start(run: Run, teachers: list[Teacher]) -> tuple[PreTrainedTokenizerFast, 
     return tokenizer, cut(model, recipe.student_layers, recipe.student_width, recipe.attention)
 
 
-def _read_gold(run: Run) -> tuple[Corpus, Corpus]:
+def _read_gold(run: Training) -> tuple[Corpus, Corpus]:
     train = read_corpus(run.train, "train", run.recipe.labels)
     return train, read_corpus(run.dev, "dev", run.recipe.labels)
 
@@ -122,7 +124,7 @@ def _failures_explained(trainer: RecipeTrainer) -> Iterator[None]:
 
 
 def _trainer(
-    run: Run,
+    run: Training,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     train: Rows,
@@ -140,13 +142,13 @@ def _trainer(
         processing_class=tokenizer,
         compute_metrics=metrics_of(dev, run.recipe),
         preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(dim=-1),
-        callbacks=[Progress()],
+        callbacks=[ProgressLines()],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def _arguments(run: Run) -> TrainingArguments:
+def _arguments(run: Training) -> TrainingArguments:
     recipe = run.recipe
     strategy = "epoch" if recipe.eval_steps is None else "steps"
     # A run shorter than one interval is evaluated at its end.
@@ -192,7 +194,7 @@ def _warmup(recipe: Recipe) -> dict[str, float]:
 
 
 def _open_work_folder(
-    run: Run, train: Corpus, dev: Corpus, model: PreTrainedModel, force: bool
+    run: Training, train: Corpus, dev: Corpus, model: PreTrainedModel, force: bool
 ) -> None:
     """Makes the folder for checkpoints, or finds that of the same run to go on with.
 
@@ -253,7 +255,7 @@ def _step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("checkpoint-"))
 
 
-def _publish(run: Run) -> None:
+def _publish(run: Training) -> None:
     """Moves the finished model to its place, whole, and drops the checkpoints."""
     if run.output.exists():
         shutil.rmtree(run.output)

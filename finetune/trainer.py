@@ -211,7 +211,7 @@ class TokenBatches:
             yield ordered[self.bounds[batch] : self.bounds[batch + 1]].tolist()
 
 
-class Progress(TrainerCallback):
+class ProgressLines(TrainerCallback):
     """A line on stderr whenever the Trainer logs: step, loss or F1, and the time left."""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -1,11 +1,13 @@
-"""A real bundle in a moment: a table from subwords to labels, in OpenVINO's own format."""
+"""A real bundle in a moment: a table from subwords to labels, as an ONNX graph."""
 
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
+import onnx
 from numpy.typing import NDArray
-from openvino import opset13 as ops
+from onnx import TensorProto
+from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
+from onnx.numpy_helper import from_array
 from tokenizers import Tokenizer
 
 from nerx.engine.bundle import Artifact, Bundle, file_hashes
@@ -26,7 +28,7 @@ def write_tiny_bundle(
     folder.mkdir(parents=True)
     tokenizer = tokenizer or wordpiece()
     tokenizer.save(str(folder / "tokenizer.json"))
-    ov.save_model(_table(tokenizer.get_vocab_size(), len(labels)), folder / "model.fp32.xml", False)
+    onnx.save(_table(tokenizer.get_vocab_size(), len(labels)), folder / "model.fp32.onnx")
     Bundle(
         folder=folder,
         name=folder.name,
@@ -39,9 +41,9 @@ def write_tiny_bundle(
         tokenizer=file_hashes(folder, ["tokenizer.json"]),
         artifacts=(
             Artifact(
-                format="openvino",
+                format="onnx",
                 precision="fp32",
-                files=file_hashes(folder, ["model.fp32.xml", "model.fp32.bin"]),
+                files=file_hashes(folder, ["model.fp32.onnx"]),
             ),
         ),
     ).write_manifest()
@@ -55,22 +57,29 @@ def subword_scores(subwords: int, labels: int) -> NDArray[np.float32]:
     return scores
 
 
-def _table(subwords: int, labels: int) -> ov.Model:
-    scores = subword_scores(subwords, labels)
-    input_ids = ops.parameter([-1, -1], np.int64, name="input_ids")
-    mask = ops.parameter([-1, -1], np.int64, name="attention_mask")
-    word_index = ops.parameter([-1], np.int64, name="word_index")
-    flat = ops.reshape(input_ids, np.array([-1]), special_zero=False)
-    words = ops.gather(flat, word_index, np.array(0))
-    logits = ops.gather(ops.constant(scores), words, np.array(0))
-    best = ops.topk(ops.softmax(logits, 1), np.array(1), 1, "max", "none")
-    outputs = {
-        "label_ids": ops.reshape(best.output(1), np.array([-1]), special_zero=False),
-        "scores": ops.reshape(best.output(0), np.array([-1]), special_zero=False),
-        "word_logits": logits,
+def _table(subwords: int, labels: int) -> onnx.ModelProto:
+    constants = {
+        "all": np.array([-1], np.int64),
+        "table": subword_scores(subwords, labels),
     }
-    for name, node in outputs.items():
-        node.output(0).get_tensor().set_names({name})
-    for node in (input_ids, mask, word_index):
-        node.output(0).get_tensor().set_names({node.get_friendly_name()})
-    return ov.Model(list(outputs.values()), [input_ids, mask, word_index], "table")
+    nodes = [
+        make_node("Reshape", ["input_ids", "all"], ["flat"]),
+        make_node("Gather", ["flat", "word_index"], ["words"]),
+        make_node("Gather", ["table", "words"], ["word_logits"]),
+        make_node("ArgMax", ["word_logits"], ["label_ids"], axis=1, keepdims=0),
+        make_node("Softmax", ["word_logits"], ["chances"], axis=1),
+        make_node("ReduceMax", ["chances"], ["scores"], axes=[1], keepdims=0),
+    ]
+    inputs = {"input_ids": ["B", "S"], "attention_mask": ["B", "S"], "word_index": ["W"]}
+    graph = make_graph(
+        nodes,
+        "table",
+        [make_tensor_value_info(name, TensorProto.INT64, shape) for name, shape in inputs.items()],
+        [
+            make_tensor_value_info("label_ids", TensorProto.INT64, ["W"]),
+            make_tensor_value_info("scores", TensorProto.FLOAT, ["W"]),
+            make_tensor_value_info("word_logits", TensorProto.FLOAT, ["W", labels]),
+        ],
+        [from_array(value, name) for name, value in constants.items()],
+    )
+    return make_model(graph, opset_imports=[make_opsetid("", 17)], ir_version=10)

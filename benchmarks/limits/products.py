@@ -35,7 +35,7 @@ class Products:
 
 def read_products(bundle: Bundle) -> Products | None:
     """The matrix products of a bundle's model; None if there are none that can be read."""
-    artifact = bundle.find("openvino")
+    artifact = bundle.find()
     if artifact and find_spec("openvino"):
         return _of_graph(bundle.artifact_path(artifact), len(bundle.labels))
     weights = next((item for item in bundle.artifacts if item.format == "safetensors"), None)

@@ -48,7 +48,7 @@ def open_backend(
     """Loads a bundle's model into a runtime.
 
     backend: one of `BACKENDS`; or "auto" for torch where there is a GPU, else the fastest of
-        `RUNTIMES` that is installed and has an artifact
+        `RUNTIMES` that is installed
     precision: "int8", "fp32" or "fp16", or "auto" for the fastest there is
     device: "cpu", "cuda", "cuda:0", or "auto" for what the backend is made for
     threads: cores that a runtime of `RUNTIMES` computes on, None for all that there are
@@ -67,12 +67,12 @@ def open_backend(
     if on_gpu:
         backend = "onnxruntime"
     if backend == "auto":
-        backend = _fastest(bundle, precision)
+        backend = _fastest()
     elif backend not in RUNTIMES:
         raise BackendError(f"unknown backend {backend!r}; expected auto, {', '.join(BACKENDS)}")
     elif not find_spec(backend):
         raise BackendError(f"backend {backend} is not installed: run `pip install {backend}`")
-    artifact = (_gpu_artifact if on_gpu else Bundle.artifact)(bundle, backend, precision)
+    artifact = _gpu_artifact(bundle, precision) if on_gpu else bundle.artifact(precision)
     path = bundle.artifact_path(artifact)
     try:
         if backend == "openvino":
@@ -121,17 +121,11 @@ def _open_torch(bundle: Bundle, precision: str, device: str) -> Backend:
     return TorchBackend(config, weights, precision=precision, device=device)
 
 
-def _fastest(bundle: Bundle, precision: str) -> str:
-    able = [name for name in RUNTIMES if bundle.find(name, precision)]
-    for name in able:
+def _fastest() -> str:
+    for name in RUNTIMES:
         if find_spec(name):
             return name
-    if not able:
-        bundle.artifact(RUNTIMES[0], precision)  # raises, and says what the bundle holds
-    raise BackendError(
-        f"{bundle.name} runs on {' or '.join(able)}, which this environment lacks: "
-        f"run `pip install {able[0]}`"
-    )
+    raise BackendError(f"this environment has no runtime: run `pip install {RUNTIMES[0]}`")
 
 
 def _open_tensorrt(bundle: Bundle, flavour: str, precision: str, device: str) -> Backend:
@@ -160,14 +154,14 @@ def engine_source(bundle: Bundle, flavour: str, precision: str = "auto") -> tupl
     if precision == "int8":
         raise BackendError(f"{flavour} engines are fp16 or fp32, not int8")
     for choice in ("fp16", "fp32") if precision == "auto" else (precision,):
-        if artifact := bundle.find(flavour, choice):
+        if artifact := bundle.find(choice):
             return artifact, choice
     wanted = "fp16" if precision == "auto" else precision
-    return bundle.find(flavour, "int8") or bundle.artifact(flavour, wanted), wanted
+    return bundle.find("int8") or bundle.artifact(wanted), wanted
 
 
-def _gpu_artifact(bundle: Bundle, runtime: str, precision: str) -> Artifact:
+def _gpu_artifact(bundle: Bundle, precision: str) -> Artifact:
     """The artifact for a GPU: fp16 before fp32 unless one is asked for."""
     if precision != "auto":
-        return bundle.artifact(runtime, precision)
-    return bundle.find(runtime, "fp16") or bundle.artifact(runtime, "fp32")
+        return bundle.artifact(precision)
+    return bundle.find("fp16") or bundle.artifact("fp32")

@@ -72,7 +72,7 @@ def command(
     if bf16 is not None:
         overrides["bf16"] = str(bf16).lower()
     try:
-        from ...finetune.recipes import Run, find_recipe, override
+        from ...finetune.recipes import Training, find_recipe, override
         from ...finetune.train import finetune
     except ImportError as error:
         raise ConfigError(
@@ -81,7 +81,7 @@ def command(
     _quiet_libraries()
     chosen = override(find_recipe(recipe), overrides)
     with _checkpoints(teachers) as folders:
-        run = Run(
+        run = Training(
             recipe=chosen,
             train=train,
             dev=dev,

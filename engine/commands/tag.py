@@ -24,8 +24,6 @@ from ..formats.registry import FORMATS, TARGETS
 from ..model import Model
 from ..run.interrupts import Interrupts
 from ..run.run import Run
-from ..view.page import open_environment
-from ..view.view import view
 from .exit_codes import REJECTED
 from .options import given, label_options, model_options
 
@@ -156,6 +154,9 @@ def _turn_to_terminal(options: dict[str, Any]) -> None:
 
 def _turn_to_page(options: dict[str, Any], stack: ExitStack) -> Callable[[RunConfig], None]:
     """Lets the labels go to a file that is thrown away once a page is made of it."""
+    from ..view.page import open_environment
+    from ..view.view import view
+
     if options["output_dir"] is not None or options["resume"]:
         raise ConfigError("--to html makes one page, at once: give -o, and no --resume")
     path, force = options["output"], options["force"]

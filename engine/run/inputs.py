@@ -1,12 +1,12 @@
 """The inputs of a run: their formats, and their blocks in order."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..config import RunConfig
-from ..files.remote import identity, is_url
+from ..errors import ConfigError
+from ..files.remote import identity
 from ..files.source import Source
 from ..formats.base import Reader
 from ..formats.registry import TABLES, find_format, open_format, open_table
@@ -34,14 +34,29 @@ class Inputs:
         self.kinds = [config.format or self._find_format(path) for path in config.inputs]
         self.bytes_read = 0  # as stored
         if self.kinds[0] in TABLES:  # what would end the run at its first block ends it here
-            reader = self._rows(0)
+            reader = self.table_reader(self.kinds[0])
             with self._open_table(0) as table:
                 table.columns(reader)
 
-    @property
-    def are_files(self) -> bool:
-        """Whether all can be read again, as a resumed run must."""
-        return all(is_url(path) or os.path.isfile(path) for path in self._config.inputs)
+    def line_reader(self, kind: str, path: str) -> Reader:
+        """What reads the records of a format of lines.
+
+        Raises:
+            ConfigError: options that it does not have.
+        """
+        config = self._config
+        if config.columns is not None:
+            raise ConfigError(f"--columns are those of a table; there are none in {kind}")
+        return open_format(kind, path, config.text_key, config.tokens_key)
+
+    def table_reader(self, kind: str) -> "TableReader":
+        """What reads the rows of a kind of table.
+
+        Raises:
+            ConfigError: pyarrow is not installed.
+        """
+        config = self._config
+        return open_table(kind, config.text_key, config.tokens_key, config.columns)
 
     def identities(self) -> list[list[str | int]]:
         """What tells one state of the inputs from another."""
@@ -67,7 +82,7 @@ class Inputs:
     def _lines(self, number: int, block_bytes: int, at: Progress) -> "_Blocks":
         """The blocks of an input of lines that are still to be done, with the input."""
         path, shard = self._config.inputs[number], self._config.shard
-        reader = self._open_format(self.kinds[number], path)
+        reader = self.line_reader(self.kinds[number], path)
         with self._stdin if path == "-" and self._stdin else Source(path) as source:
             cut = shard is not None and self._config.cut
             first, end = source.part(reader, *shard) if shard and cut else (0, None)
@@ -80,17 +95,14 @@ class Inputs:
         """The blocks of a table, from its beginning, with the table."""
         shard = self._config.shard if self._config.cut else None
         with self._open_table(number) as table:
-            for block in table.blocks(self._rows(number), block_bytes, shard):
+            reader = self.table_reader(self.kinds[number])
+            for block in table.blocks(reader, block_bytes, shard):
                 yield table, block
 
     def _open_table(self, number: int) -> "TableSource":
         from ..files.tables import TableSource
 
         return TableSource(self._config.inputs[number], self.kinds[number])
-
-    def _rows(self, number: int) -> "TableReader":
-        config = self._config
-        return open_table(self.kinds[number], config.text_key, config.tokens_key, config.columns)
 
     def _first(self, items: Iterator[InputBlock], limit: int) -> Iterator[InputBlock]:
         """The blocks up to the record that is number `limit`; the last is cut before the next."""
@@ -105,16 +117,12 @@ class Inputs:
         """A block cut before its record number `limit`, and how many records it had."""
         block = item.block
         if item.kind in TABLES:
-            reader = self._rows(item.source_number)
-            return reader.head(block, limit), block.lines
-        records = self._open_format(item.kind, item.source).parse(block)
+            return self.table_reader(item.kind).head(block, limit), block.lines
+        records = self.line_reader(item.kind, item.source).parse(block)
         if len(records) > limit:
             data = block.data[: records[limit].offset - block.offset]
             block = Block(data, block.line, block.offset, lines=data.count(b"\n"))
         return block, len(records)
-
-    def _open_format(self, kind: str, path: str) -> Reader:
-        return open_format(kind, path, self._config.text_key, self._config.tokens_key)
 
     def _find_format(self, path: str) -> str:
         if path != "-":

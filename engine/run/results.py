@@ -141,8 +141,7 @@ class Results(AbstractContextManager["Results"]):
                 return
             self.progress.source = missing[0] if stored else 0
         if known and not (config.resume or config.force):
-            again = all(is_url(path) or os.path.isfile(path) for path in config.inputs)
-            on = "go on with --resume, or " if again else ""
+            on = "go on with --resume, or " if config.inputs_are_files else ""
             raise ConfigError(f"{name} is of an unfinished run; {on}start anew with --force")
         if not known and not (stored and config.resume):
             refuse_existing([*paths, *chain(*beside.values())], force=config.force)

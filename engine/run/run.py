@@ -9,9 +9,8 @@ from importlib.metadata import version
 from typing import Any
 
 from ..config import RunConfig
-from ..errors import ConfigError
 from ..formats.base import Parser, Writer
-from ..formats.registry import TABLES, open_format, open_table, open_writer
+from ..formats.registry import TABLES, open_writer
 from ..model import Model
 from .inputs import Inputs
 from .journal import Fingerprint, Progress
@@ -85,7 +84,7 @@ class Run(AbstractContextManager["Run"]):
     @property
     def resumable(self) -> bool:
         """Whether `--resume` can go on with this run if it ends early."""
-        return self._results.are_journaled and self._inputs.are_files
+        return self._results.are_journaled and self._config.inputs_are_files
 
     @property
     def words_per_s(self) -> float:
@@ -141,28 +140,20 @@ class Run(AbstractContextManager["Run"]):
     def _stages(self) -> Stages:
         """What a worker does; where workers are processes, each gets a copy."""
         model, kinds = self._model, set(self._inputs.kinds)
-        formats = {
-            kind: self._table(kind) if kind in TABLES else self._lines(kind) for kind in kinds
-        }
+        formats = {kind: self._format(kind) for kind in kinds}
         return Stages(formats, model.encoder, model.scheme, model.config)
 
-    def _lines(self, kind: str) -> tuple[Parser, Writer]:
-        config = self._config
-        if config.columns is not None:
-            raise ConfigError(f"--columns are those of a table; there are none in {kind}")
-        reader = open_format(kind, config.inputs[0], config.text_key, config.tokens_key)
-        return reader, self._writer(kind)
-
-    def _table(self, kind: str) -> tuple[Parser, Writer]:
+    def _format(self, kind: str) -> tuple[Parser, Writer]:
+        """What reads an input of a kind, and what writes its labels."""
         config, model = self._config, self._model
-        reader = open_table(kind, config.text_key, config.tokens_key, config.columns)
-        if config.to is not None:
-            return reader, self._writer(kind)
-        from ..formats.tables import TableWriter
+        if kind in TABLES and config.to is None:
+            from ..formats.tables import TableWriter
 
-        return reader, TableWriter(reader, model.bundle.digest)
-
-    def _writer(self, kind: str) -> Writer:
-        config, segmentation = self._config, self._model.scheme.segmentation
-        options = config.write_options
-        return open_writer(config.to, kind, segmentation=segmentation, options=options)
+            table = self._inputs.table_reader(kind)
+            return table, TableWriter(table, model.bundle.digest)
+        if kind in TABLES:
+            reader: Parser = self._inputs.table_reader(kind)
+        else:
+            reader = self._inputs.line_reader(kind, config.inputs[0])
+        segmentation, options = model.scheme.segmentation, config.write_options
+        return reader, open_writer(config.to, kind, segmentation=segmentation, options=options)

@@ -13,7 +13,7 @@ from nerx.engine.errors import BundleError
 def bundle(tmp_path: Path) -> Bundle:
     (tmp_path / "tokenizer.json").write_text("{}")
     (tmp_path / "model.fp32.onnx").write_bytes(b"fp32 weights")
-    (tmp_path / "model.int8.xml").write_bytes(b"int8 graph")
+    (tmp_path / "model.int8.onnx").write_bytes(b"int8 graph")
     (tmp_path / "model.int8.bin").write_bytes(b"int8 weights")
     made = Bundle(
         folder=tmp_path,
@@ -30,9 +30,9 @@ def bundle(tmp_path: Path) -> Bundle:
                 format="onnx", precision="fp32", files=file_hashes(tmp_path, ["model.fp32.onnx"])
             ),
             Artifact(
-                format="openvino",
+                format="onnx",
                 precision="int8",
-                files=file_hashes(tmp_path, ["model.int8.xml", "model.int8.bin"]),
+                files=file_hashes(tmp_path, ["model.int8.onnx", "model.int8.bin"]),
                 parity={"f1_loss": 0.001},
             ),
         ),
@@ -54,16 +54,15 @@ def test_what_was_written_is_read(bundle: Bundle) -> None:
     assert bundle.size_bytes == 2 + 12 + 10 + 12
 
 
-def test_each_runtime_gets_its_artifact(bundle: Bundle) -> None:
-    assert bundle.artifact("openvino").precision == "int8"
-    assert bundle.artifact("openvino", "fp32").format == "onnx"
-    assert bundle.artifact("onnxruntime").precision == "fp32"  # the int8 one is not for it
-    assert bundle.artifact("openvino").file == "model.int8.xml"
-    with pytest.raises(BundleError, match=r"no int8 model for onnxruntime, only fp32 \(onnx\)"):
-        bundle.artifact("onnxruntime", "int8")
+def test_a_graph_is_found_by_its_precision(bundle: Bundle) -> None:
+    assert bundle.artifact().precision == "int8"
+    assert bundle.artifact("fp32").file == "model.fp32.onnx"
+    assert bundle.find("fp16") is None
+    with pytest.raises(BundleError, match=r"no fp16 graph, only fp32 \(onnx\), int8 \(onnx\)"):
+        bundle.artifact("fp16")
 
 
-@pytest.mark.parametrize("name", ["model.int8.xml", "model.int8.bin", "model.fp32.onnx"])
+@pytest.mark.parametrize("name", ["model.int8.onnx", "model.int8.bin", "model.fp32.onnx"])
 def test_one_changed_byte_is_refused(bundle: Bundle, name: str) -> None:
     path = bundle.folder / name
     data = bytearray(path.read_bytes())
@@ -85,7 +84,7 @@ def test_a_changed_tokenizer_is_refused(bundle: Bundle) -> None:
 def test_a_missing_file_is_named(bundle: Bundle) -> None:
     (bundle.folder / "model.int8.bin").unlink()
     with pytest.raises(BundleError, match=r"model\.int8\.bin is missing"):
-        bundle.artifact_path(bundle.artifact("openvino"))
+        bundle.artifact_path(bundle.artifact())
 
 
 @pytest.mark.parametrize("name", ["../model", "/etc/hostname", "link"])

@@ -150,7 +150,7 @@ def test_a_moved_bundle_still_loads(
     export(bert_folder, tmp_path / "out", gold, calibration, precisions=("fp32",))
     shutil.move(tmp_path / "out", tmp_path / "elsewhere")
     bundle = Bundle.load(tmp_path / "elsewhere")
-    assert bundle.artifact_path(bundle.artifact("openvino")).parent == tmp_path / "elsewhere"
+    assert bundle.artifact_path(bundle.artifact()).parent == tmp_path / "elsewhere"
 
 
 def test_int8_puts_back_as_few_products_as_the_gate_asks(

@@ -95,7 +95,7 @@ def test_engines_of_both_architectures(kind: str, precision: str, folders, said)
     config = replace(RTX, precision=precision)
     stored = build_engine(bundle, config, said.append)
     assert said == [f"building with tensorrt-rtx {trt.__version__} for sm89"]
-    sha256 = bundle.artifact("tensorrt-rtx", precision).files[f"model.{precision}.onnx"]
+    sha256 = bundle.artifact(precision).files[f"model.{precision}.onnx"]
     ada = Gpu(0, "Ada", 89)
     assert stored == find_engine(sha256, precision, "tensorrt-rtx", trt.__version__, ada, "")
     assert [p.max_length for p in stored.key.profiles] == [32, 66]
@@ -222,7 +222,7 @@ def test_the_command_builds_from_a_checkpoint(kind: str, folders, gold: Path, tm
     assert "labels have not been compared: " in done.stderr  # no GPU here runs it
     path = Path(done.stdout.split("\n")[-2])
     assert path.is_file()
-    fp16 = Bundle.load(tmp_path / "out").artifact("tensorrt-rtx", "fp16")
+    fp16 = Bundle.load(tmp_path / "out").artifact("fp16")
     assert path.name.startswith(f"{fp16.files['model.fp16.onnx'][:12]}.fp16.")
 
 
@@ -313,7 +313,7 @@ def ada(bundle: Bundle, monkeypatch) -> SimpleNamespace:
     """A machine with an Ada card, whose TensorRT runs the fp16 graph for any engine."""
     gpus = FakeCuda(89)
     monkeypatch.setattr(cuda, "cuda_runtime", lambda: gpus)
-    graph = bundle.artifact_path(bundle.artifact("tensorrt-rtx", "fp16")).read_bytes()
+    graph = bundle.artifact_path(bundle.artifact("fp16")).read_bytes()
     real = library.load_library("tensorrt-rtx")
 
     def run_with_fakes(name: str):

@@ -16,7 +16,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, Trainer
 
 from nerx.engine.errors import BackendError, ConfigError, InputError
 from nerx.finetune.data import read_corpus
-from nerx.finetune.recipes import Run, find_recipe, override
+from nerx.finetune.recipes import Training, find_recipe, override
 from nerx.finetune.train import finetune, last_checkpoint
 
 from .conftest import make_base
@@ -36,7 +36,7 @@ BUILT_IN = QUICK | {
 
 
 def run_of(recipe, data, base, output, overrides=QUICK, **options):
-    return Run(
+    return Training(
         recipe=override(find_recipe(recipe), overrides),
         train=(data[0],),
         dev=(data[1],),

@@ -29,7 +29,7 @@ class OpenVinoBackend:
     ) -> None:
         """Loads and compiles a model; int8 is computed in fp32 where that is faster.
 
-        path: an .onnx file, or an .xml file with its .bin beside it
+        path: an ONNX graph
         sha256: of the file, to find what was compiled before
         threads: cores to compute on, None for all
 
