@@ -17,7 +17,7 @@ SAMPLE = Sample(WORDS, None, "made")
 
 
 def own(tiny):
-    [system] = own_systems([Bundle.load(tiny)], " ", "auto", "auto", 0)
+    [system] = own_systems([Bundle.load(tiny)], " ", "openvino", "auto", 0)
     return system
 
 
