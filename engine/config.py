@@ -84,7 +84,7 @@ class RunConfig:
     output: a path, or "-" for stdout
     output_dir: instead of `output`, a folder that gets an output for each input
     redact, redact_key, colour: as `WriteOptions` has them
-    format, to, text_key, tokens_key: as `nerx.engine.formats.registry` takes them
+    format, to, text_key, tokens_key, token_column: as `formats.registry` takes them
     on_error: "fail" at the first bad record, or "skip" it into the file `rejects`
     max_errors: bad records that are borne, None for any number
     stats: a file for `Run.stats`
@@ -105,6 +105,7 @@ class RunConfig:
     to: str | None = None
     text_key: str | None = None
     tokens_key: str | None = None
+    token_column: int | None = None
     redact: str | None = None
     redact_key: bytes = field(default=b"", repr=False)
     colour: bool = False

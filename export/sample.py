@@ -11,9 +11,9 @@ from tokenizers import Tokenizer
 from ..engine.errors import InputError
 from ..engine.files.source import read_blocks
 from ..engine.formats.jsonl import JsonlReader
-from ..engine.formats.registry import find_format
 from ..engine.formats.text import TextReader
 from ..engine.run.gold import read_gold
+from ..engine.run.kinds import find_kind
 from ..engine.text.words import characters, code_points, cut_words
 from ..engine.types import Ints, Record
 
@@ -90,8 +90,8 @@ def read_sample(path: str, unit: str) -> Sample:
     Raises:
         InputError: the file cannot be read, or has no words.
     """
-    kind = find_format(path)
-    if kind == "conll" or _is_gold(path, kind, unit):
+    kind = find_kind(path)
+    if kind in ("conll", "conllu") or _is_gold(path, kind, unit):
         pairs = list(read_gold(path, kind))
         sample = Sample([words for words, _ in pairs], [tags for _, tags in pairs], path, unit)
     else:

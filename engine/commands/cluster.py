@@ -12,7 +12,7 @@ from ..bundles.find import find_bundle
 from ..config import LabelConfig
 from ..errors import ConfigError
 from ..files.remote import is_url, open_filesystem
-from ..formats.registry import find_format
+from ..run.kinds import find_kind
 from .options import given
 
 _ONE_MACHINE = {  # options that a job on a cluster does not take
@@ -96,7 +96,7 @@ def _check(inputs: tuple[str, ...], options: dict[str, Any]) -> str:
             raise ConfigError(f"--{flag} is of one machine, it does not go with --cluster ray")
     if options["output_dir"] is None:
         raise ConfigError("--cluster ray writes many files: name an --output-dir")
-    kinds = {options["format"] or find_format(path) for path in inputs}
+    kinds = {options["format"] or find_kind(path) for path in inputs}
     if kinds not in ({"parquet"}, {"jsonl"}):
         raise ConfigError(f"--cluster ray reads parquet or jsonl, found {' and '.join(kinds)}")
     [kind] = kinds

@@ -4,19 +4,20 @@ import click
 
 from ..bundles.find import find_bundle
 from ..config import LabelConfig
-from ..formats.registry import FORMATS
+from ..formats.registry import LINES
 from ..labels.schemes import Scheme
 from ..labels.scoring import Score, Scores
 from ..model import Model
 from ..run.evaluation import evaluate
 from ..run.gold import read_gold
-from .options import label_options, model_options
+from .options import label_options, model_options, token_column_option
 
 
 @click.command("eval")
 @click.argument("gold")
 @model_options
-@click.option("--format", type=click.Choice(FORMATS), help="Gold format, if not by its suffix.")
+@click.option("--format", type=click.Choice(LINES), help="Gold format, if not as it looks.")
+@token_column_option
 @label_options
 def command(
     gold: str,
@@ -26,6 +27,7 @@ def command(
     precision: str,
     device: str,
     format: str | None,
+    token_column: int | None,
     aggregation: str,
     decode: str,
     overlap: int,
@@ -39,7 +41,7 @@ def command(
     config = LabelConfig(
         aggregation=aggregation, decode=decode, overlap=overlap, batch_tokens=batch_tokens
     )
-    sentences = list(read_gold(gold, format))
+    sentences = list(read_gold(gold, format, token_column))
     bundle = find_bundle(model, revision)
     with Model(
         bundle, backend=backend, precision=precision, device=device, config=config

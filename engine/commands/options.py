@@ -80,6 +80,15 @@ def label_options(command: F) -> F:
     return command
 
 
+def token_column_option(command: F) -> F:
+    """Which column of CoNLL holds the tokens: `token_column`, from 1."""
+    return click.option(
+        "--token-column",
+        type=click.IntRange(min=1),
+        help="Column of CoNLL that holds the token  [default: 1]",
+    )(command)
+
+
 def given(name: str) -> bool:
     """Whether the parameter of that name stands on the command line."""
     source = click.get_current_context().get_parameter_source(name)

@@ -25,7 +25,7 @@ from ..model import Model
 from ..run.interrupts import Interrupts
 from ..run.run import Run
 from .exit_codes import REJECTED
-from .options import given, label_options, model_options
+from .options import given, label_options, model_options, token_column_option
 
 _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 
@@ -35,7 +35,7 @@ _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 @click.option("-o", "--output", default="-", help="Output file; .gz and .zst compress it.")
 @click.option("--output-dir", help="Folder for an output of each input, instead of one for all.")
 @model_options
-@click.option("--format", type=click.Choice(FORMATS), help="Input format, if not by its suffix.")
+@click.option("--format", type=click.Choice(FORMATS), help="Input format, if not as it looks.")
 @click.option(
     "--to",
     type=click.Choice((*TARGETS, "html")),
@@ -51,6 +51,7 @@ _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 )
 @click.option("--text-key", help="JSONL key or column of the text  [default: text]")
 @click.option("--tokens-key", help="JSONL key or column of given words  [default: tokens]")
+@token_column_option
 @click.option("--columns", help="Columns of a table to carry over, as in id,url  [default: all]")
 @label_options
 @click.option("--min-score", default=0.0, help="Drop entities with a lower score.")

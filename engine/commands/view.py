@@ -9,8 +9,9 @@ import click
 from ..errors import ConfigError
 from ..files.outputs import refuse_clashes
 from ..files.sink import Sink
-from ..formats.registry import FORMATS
+from ..formats.registry import LINES
 from ..view.view import view, view_both
+from .options import token_column_option
 
 
 @click.command("view")
@@ -18,7 +19,8 @@ from ..view.view import view, view_both
 @click.argument("other", required=False)
 @click.option("-o", "--output", default="-", help="The page, an HTML file.")
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
-@click.option("--format", type=click.Choice(FORMATS), help="Format, if not by what it looks like.")
+@click.option("--format", type=click.Choice(LINES), help="Format, if not as it looks.")
+@token_column_option
 @click.option("--seed", default=0, show_default=True, help="Picks another random sample.")
 @click.option("--force", is_flag=True, help="Overwrite the page.")
 def command(
@@ -27,6 +29,7 @@ def command(
     output: str,
     show: bool,
     format: str | None,
+    token_column: int | None,
     seed: int,
     force: bool,
 ) -> None:
@@ -43,6 +46,10 @@ def command(
     inputs = [path for path in (labelled, other) if path]
     refuse_clashes(inputs, {"the page": [output]})
     with Sink(output, force=force) as sink:
-        sink.write(view_both((labelled, other), format) if other else view(labelled, format, seed))
+        if other:
+            page = view_both((labelled, other), format, token_column)
+        else:
+            page = view(labelled, format, token_column, seed)
+        sink.write(page)
     if show:
         webbrowser.open(Path(output).resolve().as_uri())

@@ -8,22 +8,22 @@ pipe goes quiet, the whole records read so far are handed on at once.
 import os
 import re
 import select
-import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from types import TracebackType
 from typing import Protocol
 
 from ..errors import InputError
 from ..types import Block
+from .local import LocalFile, reason
 from .packing import MAGIC, packing_of, unpack
 from .remote import RemoteFile, is_url
 
 MAX_RECORD_BYTES = 16 << 20
 QUIET_MS = 50  # a pipe that sends nothing for so long has gone quiet
 PATIENCE_S = 0.2  # a pipe that drips is waited for so long
-HEAD_BYTES = 1 << 16  # kept of a record that is too long
+HEAD_BYTES = 1 << 16  # kept of a record that is too long, and looked at to tell a format
 
 _BOM = b"\xef\xbb\xbf"
 _READ_BYTES = 1 << 20
@@ -67,9 +67,8 @@ class Source:
     def __init__(self, path: str) -> None:
         self.path = path
         self.name = "stdin" if path == "-" else path
-        self._remote = RemoteFile(path) if is_url(path) else None
-        self._fd = -1 if self._remote else self._open()
-        self.size = self._remote.size if self._remote else self._stat()  # bytes, as stored
+        self._file = RemoteFile(path) if is_url(path) else LocalFile(path)
+        self.size = self._file.size  # bytes, as stored; None for a pipe
         self.read_bytes = 0  # of `size`, so far
         self._buffer = bytearray()
         self._ended = False
@@ -78,12 +77,12 @@ class Source:
         self._packing = suffix if suffix in MAGIC else ""
         if self.size and not self._packing:
             self._packing = packing_of(self._take(4))
-            self._seek(0)
+            self._file.seek(0)
         self._pieces = self._unpacked()
         self._poll = None
-        if self.size is None and not self._packing:
+        if isinstance(self._file, LocalFile) and self.size is None and not self._packing:
             self._poll = select.poll()
-            self._poll.register(self._fd, select.POLLIN)
+            self._poll.register(self._file.descriptor, select.POLLIN)
 
     def __enter__(self) -> "Source":
         return self
@@ -97,19 +96,20 @@ class Source:
         self.close()
 
     def close(self) -> None:
-        if self._remote:
-            self._remote.close()
-        if self._fd > 0:  # stdin stays open
-            os.close(self._fd)
-            self._fd = -1
+        self._file.close()
 
-    def peek(self) -> bytes:
-        """The first bytes, up to one that is no white space; waits for it on a pipe."""
-        while not self._ended and not self._buffer.removeprefix(_BOM).strip():
-            if len(self._buffer) > _READ_BYTES:
-                break
+    def peek(self, is_short: Callable[[bytes], bool]) -> bytes:
+        """The first bytes, which stay to be read: all, or whole lines if there are more.
+
+        is_short: whether so many do not do yet
+        """
+        while True:
+            head = bytes(self._buffer[:HEAD_BYTES].removeprefix(_BOM))
+            if len(self._buffer) >= HEAD_BYTES:
+                return head[: head.rfind(b"\n") + 1] or head
+            if self._ended or not is_short(head):
+                return head
             self._read()
-        return bytes(self._buffer.removeprefix(_BOM))
 
     def part(self, reader: RecordEnds, number: int, count: int) -> tuple[int, int]:
         """First byte and end of one of `count` parts of the input, each of whole records.
@@ -124,7 +124,7 @@ class Source:
                 " as many inputs as there are shards"
             )
         at = [self._next_record(reader, self.size * k // count) for k in (number, number + 1)]
-        self._seek(0)
+        self._file.seek(0)
         return at[0], at[1]
 
     def _next_record(self, reader: RecordEnds, position: int) -> int:
@@ -133,7 +133,7 @@ class Source:
         if position in (0, self.size):
             return position
         head = max(position - _OVERLAP, 0)
-        self._seek(head)
+        self._file.seek(head)
         buffer = b""
         while piece := self._take(_READ_BYTES):
             buffer += piece
@@ -188,35 +188,11 @@ class Source:
                 line, offset = line + lines, offset + length
             size = least
 
-    def _open(self) -> int:
-        if self.path == "-":
-            return 0
-        try:
-            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise InputError(f"{self.name}: no such file") from None
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-            raise InputError(f"{self.name} cannot be read: {_reason(error)}") from None
-
-    def _stat(self) -> int | None:
-        """Bytes of a file, None for a pipe."""
-        status = os.fstat(self._fd)
-        if stat.S_ISDIR(status.st_mode):
-            self.close()
-            raise InputError(f"{self.name} is a directory; name the files in it")
-        return status.st_size if stat.S_ISREG(status.st_mode) else None
-
     def _take(self, size: int) -> bytes:
         try:
-            return self._remote.read(size) if self._remote else os.read(self._fd, size)
+            return self._file.read(size)
         except OSError as error:
-            raise InputError(f"{self.name} cannot be read: {_reason(error)}") from None
-
-    def _seek(self, position: int) -> None:
-        if self._remote:
-            self._remote.seek(position)
-        else:
-            os.lseek(self._fd, position, os.SEEK_SET)
+            raise InputError(f"{self.name} cannot be read: {reason(error)}") from None
 
     def _stored(self) -> Iterator[bytes]:
         """The bytes as they are stored."""
@@ -269,7 +245,7 @@ class Source:
         if start and self.size is not None and not self._packing and not self.read_bytes:
             if start > self.size:
                 raise InputError(f"{self.name} has {self.size} bytes; cannot go on at byte {start}")
-            self._seek(start)
+            self._file.seek(start)
             self.read_bytes = start
             return start
         if not start:
@@ -307,7 +283,3 @@ class Source:
             if found or self._ended:
                 return lines, length
             self._read()
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

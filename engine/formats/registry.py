@@ -8,6 +8,7 @@ from ..errors import ConfigError
 from .annotation_tools import DoccanoWriter, ProdigyWriter
 from .base import Reader, Writer
 from .conll import ConllReader, ConllTagger, ConllWriter, end_sentence
+from .conllu import ConlluReader, ConlluTagger
 from .jsonl import JsonlReader, JsonlSplicer, JsonlWriter
 from .pretty import PrettyWriter
 from .redacted import RedactedWriter
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .tables import TableReader
 
 TABLES = ("parquet", "arrow")  # whole files of rows; the others are lines
-LINES = ("jsonl", "conll", "text")
+LINES = ("jsonl", "conll", "conllu", "text")
 FORMATS = (*LINES, *TABLES)
 TARGETS = ("jsonl", "conll", "prodigy", "doccano", "words", "pretty", "redacted")
 
@@ -26,7 +27,8 @@ _SUFFIXES = {
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
     ".parquet": "parquet",
     **dict.fromkeys((".arrow", ".feather"), "arrow"),
-    **dict.fromkeys((".conll", ".iob", ".iob2", ".bio", ".tsv"), "conll"),
+    **dict.fromkeys((".conll", ".iob", ".iob2", ".bio"), "conll"),
+    ".conllu": "conllu",
 }
 
 
@@ -37,40 +39,30 @@ _OUTPUT_SUFFIXES = {
 }  # all other formats are JSON Lines
 
 
-def find_format(path: str, head: bytes = b"") -> str:
-    """The format of an input by its suffix, or, for `-`, by its first bytes.
-
-    Stdin is JSONL if its first character is `{`, else text; only `--format` makes it CoNLL.
-
-    Raises:
-        ConfigError: a CoNLL-U file, whose tokens stand in the second column.
-    """
-    if path == "-":
-        return "jsonl" if head.lstrip().startswith(b"{") else "text"
+def find_format(path: str) -> str | None:
+    """The format of an input by its suffix, None where that does not tell; see `sniff`."""
     name = path.lower().removesuffix(".gz").removesuffix(".zst")
-    if name.endswith(".conllu"):
-        raise ConfigError(
-            f"{path}: CoNLL-U has the token in its second column, nerx reads it from the first; "
-            "cut the first column off, or say --format conll if the file has none"
-        )
-    return next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), "text")
+    return next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
 
 
 def open_format(
-    name: str | None,
+    kind: str,
     path: str,
     text_key: str | None = None,
     tokens_key: str | None = None,
-    head: bytes = b"",
+    token_column: int | None = None,
 ) -> Reader:
-    """The reader for an input; `name` is one of `FORMATS`, or None to find it by `find_format`.
+    """The reader for an input of a kind, one of `LINES`.
 
-    With no key given, JSONL has `tokens` or `text`; where one alone is given, only that is read.
+    text_key, tokens_key: of JSONL, which with none given has `tokens` or `text`; where one alone
+        is given, only that is read
+    token_column: of CoNLL, from 1
 
     Raises:
-        ConfigError: an unknown format, or keys for one that has none.
+        ConfigError: an unknown format, or keys or a column for one that has none.
     """
-    kind = name or find_format(path, head)
+    if token_column is not None and kind != "conll":
+        raise ConfigError(f"--token-column is of conll, {path} is read as {kind}")
     if kind == "jsonl":
         if text_key is None and tokens_key is None:
             return JsonlReader()
@@ -78,7 +70,9 @@ def open_format(
     if text_key is not None or tokens_key is not None:
         raise ConfigError(f"{path} is read as {kind}, which has no keys; add --format jsonl")
     if kind == "conll":
-        return ConllReader()
+        return ConllReader((token_column or 1) - 1)
+    if kind == "conllu":
+        return ConlluReader()
     if kind == "text":
         return TextReader()
     raise ConfigError(f"unknown format {kind!r}; expected one of {', '.join(FORMATS)}")
@@ -144,7 +138,8 @@ def output_suffix(to: str | None, input_format: str) -> str | None:
 
 def end_output(to: str | None, input_format: str, output: bytes) -> bytes:
     """The output of an input, or of its last part, with what must end it before another follows."""
-    return end_sentence(output) if find_target(to, input_format) == "conll" else output
+    rows = find_target(to, input_format) in ("conll", "conllu")
+    return end_sentence(output) if rows else output
 
 
 def open_writer(
@@ -163,6 +158,8 @@ def open_writer(
         return JsonlSplicer() if input_format == "jsonl" else JsonlWriter()
     if target == "conll":
         return ConllTagger() if input_format == "conll" else ConllWriter()
+    if target == input_format == "conllu":
+        return ConlluTagger()
     if target == "pretty":
         return PrettyWriter(colour=options.colour)
     if target == "words":

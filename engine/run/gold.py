@@ -5,45 +5,56 @@ from collections.abc import Iterator
 import orjson
 
 from ..errors import ConfigError, InputError
-from ..files.source import read_blocks
-from ..formats.base import Reader
-from ..formats.conll import ConllReader, columns, sentences
+from ..files.source import Source
+from ..formats.conll import columns, sentences
+from ..formats.conllu import find_tags
 from ..formats.jsonl import JsonlReader
-from ..formats.registry import find_format
-from ..formats.text import TextReader
+from ..formats.registry import LINES, open_format
 from ..types import Record
+from .kinds import kind_of
 
 Sentence = tuple[list[str], list[str]]  # words and their tags, of the same length
 
 _BLOCK_BYTES = 1 << 20
-_READERS: dict[str, Reader] = {
-    "conll": ConllReader(),
-    "jsonl": JsonlReader(text_key=None),
-    "text": TextReader(),
-}
 
 
-def read_gold(path: str, name: str | None = None) -> Iterator[Sentence]:
-    """The sentences of a gold file that have words.
+def read_gold(
+    path: str, kind: str | None = None, token_column: int | None = None
+) -> Iterator[Sentence]:
+    """The sentences of a gold file that have words; `-` is standard input.
 
-    conll: the word in the first column, the tag in the last. jsonl: `tokens` and `tags`.
-    text: words joined by a space; each character is tagged B where a word begins, I within.
+    conll: the word in the first column, or in `token_column`, the tag in the last. conllu: the tag
+    in MISC, as `ner=O`. jsonl: `tokens` and `tags`. text: words joined by a space; each character
+    is tagged B where a word begins, I within.
 
     Raises:
         InputError: the file cannot be read, or a row is bad; the message has its line.
-        ConfigError: `name` is no format.
+        ConfigError: `kind` is no format, or in doubt where it is not given.
     """
-    return (sentence for sentence, _ in _read(path, name))
+    with Source(path) as source:
+        yield from read_source(source, kind, token_column)
 
 
-def _read(path: str, name: str | None) -> Iterator[tuple[Sentence, bool]]:
+def read_source(
+    source: Source, kind: str | None = None, token_column: int | None = None
+) -> Iterator[Sentence]:
+    """`read_gold` of an open input, of which nothing has been read."""
+    return (sentence for sentence, _ in _read(source, kind, token_column))
+
+
+def _read(
+    source: Source, kind: str | None, token_column: int | None = None
+) -> Iterator[tuple[Sentence, bool]]:
     """Each sentence, and whether a document starts with it."""
-    kind = name or find_format(path)
-    if kind not in _READERS:
-        raise ConfigError(f"unknown format {kind!r}; expected one of {', '.join(_READERS)}")
-    take = {"conll": _conll, "jsonl": _jsonl, "text": _segmented}[kind]
-    reader = _READERS[kind]
-    for block in read_blocks(path, reader, _BLOCK_BYTES):
+    path = source.path
+    kind = kind or kind_of(source, token_column)
+    if kind not in LINES:
+        raise ConfigError(f"unknown format {kind!r}; expected one of {', '.join(LINES)}")
+    take = {"conll": _conll, "conllu": _conllu, "jsonl": _jsonl, "text": _segmented}[kind]
+    reader = open_format(kind, path, token_column=token_column)
+    if kind == "jsonl":
+        reader = JsonlReader(text_key=None)
+    for block in source.blocks(reader, _BLOCK_BYTES):
         for record in reader.parse(block):
             try:
                 if record.error is not None:
@@ -55,17 +66,18 @@ def _read(path: str, name: str | None) -> Iterator[tuple[Sentence, bool]]:
                 yield sentence, record.raw.lstrip().startswith(b"-DOCSTART-")
 
 
-def read_documents(path: str, name: str | None = None) -> Iterator[list[Sentence]]:
+def read_documents(path: str) -> Iterator[list[Sentence]]:
     """The sentences of a gold file by document: CoNLL's -DOCSTART- lines begin one each.
 
     A file without such lines is one document. Raises: as `read_gold`.
     """
     document: list[Sentence] = []
-    for sentence, starts in _read(path, name):
-        if starts and document:
-            yield document
-            document = []
-        document.append(sentence)
+    with Source(path) as source:
+        for sentence, starts in _read(source, None):
+            if starts and document:
+                yield document
+                document = []
+            document.append(sentence)
     if document:
         yield document
 
@@ -82,6 +94,15 @@ def _conll(record: Record) -> Sentence:
                 raise ValueError(f"line {number} has no tag; expected a word and, last, its tag")
             tags.append(row[-1].decode())
     return record.tokens, tags
+
+
+def _conllu(record: Record) -> Sentence:
+    assert record.tokens is not None
+    tags = find_tags(record.raw)
+    if None in tags:
+        word = record.tokens[tags.index(None)]
+        raise ValueError(f"the word {word!r} has no tag; expected one in MISC, such as ner=O")
+    return record.tokens, [str(tag) for tag in tags]
 
 
 def _jsonl(record: Record) -> Sentence:

@@ -1,17 +1,19 @@
 """The inputs of a run: their formats, and their blocks in order."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..config import RunConfig
 from ..errors import ConfigError
-from ..files.remote import identity
+from ..files.remote import identity, is_url
 from ..files.source import Source
 from ..formats.base import Reader
 from ..formats.registry import TABLES, find_format, open_format, open_table
 from ..types import Block
 from .journal import Progress
+from .kinds import find_kind, kind_of
 from .stream import InputBlock
 
 if TYPE_CHECKING:
@@ -25,13 +27,14 @@ class Inputs:
     """All inputs of a run, each opened when its turn comes.
 
     Raises:
-        InputError: standard input cannot be read.
+        InputError: one cannot be read.
+        ConfigError: the format of one is in doubt.
     """
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config
-        self._stdin: Source | None = None
-        self.kinds = [config.format or self._find_format(path) for path in config.inputs]
+        self._opened: dict[int, Source] = {}  # pipes of which the first bytes have been seen
+        self.kinds = [config.format or self._find_kind(n) for n in range(len(config.inputs))]
         self.bytes_read = 0  # as stored
         if self.kinds[0] in TABLES:  # what would end the run at its first block ends it here
             reader = self.table_reader(self.kinds[0])
@@ -47,7 +50,7 @@ class Inputs:
         config = self._config
         if config.columns is not None:
             raise ConfigError(f"--columns are those of a table; there are none in {kind}")
-        return open_format(kind, path, config.text_key, config.tokens_key)
+        return open_format(kind, path, config.text_key, config.tokens_key, config.token_column)
 
     def table_reader(self, kind: str) -> "TableReader":
         """What reads the rows of a kind of table.
@@ -83,7 +86,7 @@ class Inputs:
         """The blocks of an input of lines that are still to be done, with the input."""
         path, shard = self._config.inputs[number], self._config.shard
         reader = self.line_reader(self.kinds[number], path)
-        with self._stdin if path == "-" and self._stdin else Source(path) as source:
+        with self._opened.get(number) or Source(path) as source:
             cut = shard is not None and self._config.cut
             first, end = source.part(reader, *shard) if shard and cut else (0, None)
             for block in source.blocks(
@@ -124,11 +127,14 @@ class Inputs:
             block = Block(data, block.line, block.offset, lines=data.count(b"\n"))
         return block, len(records)
 
-    def _find_format(self, path: str) -> str:
-        if path != "-":
-            return find_format(path)
-        self._stdin = Source(path)
-        return find_format(path, self._stdin.peek())
+    def _find_kind(self, number: int) -> str:
+        path = self._config.inputs[number]
+        if path != "-" and (is_url(path) or os.path.isfile(path)):
+            return find_kind(path, self._config.token_column)
+        if number and find_format(path) is None:  # its writer may wait until the first is read
+            raise ConfigError(f"{path} is a pipe and not the first input; name its --format")
+        self._opened[number] = Source(path)
+        return kind_of(self._opened[number], self._config.token_column)
 
 
 def _size(path: str) -> int:

@@ -131,6 +131,7 @@ class Run(AbstractContextManager["Run"]):
             "redact": [config.redact, hashlib.sha256(config.redact_key).hexdigest()],
             "text_key": config.text_key,
             "tokens_key": config.tokens_key,
+            "token_column": config.token_column,
             "columns": config.columns,
             "shard": config.shard_name,
             "limit": config.limit,
@@ -154,6 +155,7 @@ class Run(AbstractContextManager["Run"]):
         if kind in TABLES:
             reader: Parser = self._inputs.table_reader(kind)
         else:
-            reader = self._inputs.line_reader(kind, config.inputs[0])
+            path = config.inputs[self._inputs.kinds.index(kind)]
+            reader = self._inputs.line_reader(kind, path)
         segmentation, options = model.scheme.segmentation, config.write_options
         return reader, open_writer(config.to, kind, segmentation=segmentation, options=options)

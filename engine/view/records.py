@@ -10,11 +10,12 @@ import orjson
 
 from ..arrays import offsets
 from ..errors import InputError
-from ..files.source import Source, read_blocks
+from ..files.source import Source
 from ..formats.jsonl import JsonlReader
 from ..labels.schemes import Scheme
 from ..labels.spans import find_spans
-from ..run.gold import read_gold
+from ..run.gold import read_source
+from ..run.kinds import kind_of
 from ..types import Block
 
 Value = dict[str, Any]  # a line of JSONL
@@ -44,19 +45,6 @@ class Shown(NamedTuple):
     focus: int = 0  # the character to see, where there is no room for all
     before: int = 0  # characters left out
     after: int = 0
-
-
-def is_jsonl(path: str, format: str | None) -> bool:
-    """Whether a labelled file is JSON lines, by its first character unless its format is given."""
-    if format is not None or path == "-":
-        return format in (None, "jsonl")
-    with Source(path) as source:
-        return source.peek().startswith(b"{")
-
-
-def jsonl_blocks(path: str) -> Iterator[Block]:
-    """Runs of whole lines."""
-    return read_blocks(path, JsonlReader(), BLOCK_BYTES)
 
 
 def parse(block: Block, path: str) -> tuple[list[int], list[Value]]:
@@ -201,13 +189,13 @@ def cut(record: Shown, most: int) -> Shown:
     )
 
 
-def gold_values(path: str, format: str | None) -> Iterator[Value]:
+def gold_values(source: Source, kind: str, token_column: int | None) -> Iterator[Value]:
     """Gold data, or what `nerx tag` wrote as CoNLL or segmented text, as values of JSONL.
 
     Raises:
         InputError: the file cannot be read, or a row is bad.
     """
-    sentences = read_gold(path, format)
+    sentences = read_source(source, kind, token_column)
     while part := list(islice(sentences, _SENTENCES)):
         names = sorted({tag for _, tags in part for tag in tags})
         scheme = Scheme.from_labels(names)
@@ -238,17 +226,18 @@ def _entity(words: list[str], start: int, end: int, kind: str) -> Value:
     return {"entity_group": kind, "word": " ".join(words[start:end]), "start": start, "end": end}
 
 
-def shown_records(path: str, format: str | None) -> Iterator[Shown]:
+def shown_records(path: str, format: str | None, token_column: int | None) -> Iterator[Shown]:
     """All records of a labelled file.
 
     Raises:
         InputError: it cannot be read, or holds what is no labelled record.
     """
     parsed: Iterable[tuple[int, Value]]
-    if is_jsonl(path, format):
-        blocks = (parse(block, path) for block in jsonl_blocks(path))
-        parsed = (pair for block in blocks for pair in zip(*block, strict=True))
-    else:
-        parsed = enumerate(gold_values(path, format), 1)
-    for line, value in parsed:
-        yield show(value, line, f"{path}:{line}")
+    with Source(path) as source:
+        if (kind := format or kind_of(source, token_column)) == "jsonl":
+            blocks = (parse(block, path) for block in source.blocks(JsonlReader(), BLOCK_BYTES))
+            parsed = (pair for block in blocks for pair in zip(*block, strict=True))
+        else:
+            parsed = enumerate(gold_values(source, kind, token_column), 1)
+        for line, value in parsed:
+            yield show(value, line, f"{path}:{line}")

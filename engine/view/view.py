@@ -13,10 +13,13 @@ from typing import Any
 
 from ..backends.cores import usable_cores
 from ..errors import InputError
+from ..files.source import Source
+from ..formats.jsonl import JsonlReader
+from ..run.kinds import kind_of
 from ..types import Block
 from .compare import WORST, Comparison, compare
 from .page import RecordList, render
-from .records import gold_values, is_jsonl, jsonl_blocks, shown_records
+from .records import BLOCK_BYTES, gold_values, shown_records
 from .summary import (
     agreement_rows,
     confusion_rows,
@@ -32,15 +35,23 @@ _GOLD_RECORDS = 5000  # tallied at once
 _FEW_BLOCKS = 4  # more are worth the start of processes
 
 
-def view(path: str, format: str | None = None, seed: int = 0, title: str | None = None) -> bytes:
+def view(
+    path: str,
+    format: str | None = None,
+    token_column: int | None = None,
+    seed: int = 0,
+    title: str | None = None,
+) -> bytes:
     """The page of a labelled file, under its name or a title.
+
+    format, token_column: as `read_gold` takes them
 
     Raises:
         InputError: it cannot be read, is empty or was not labelled.
         ConfigError: jinja2 is not installed.
     """
     tally = Tally()
-    for part in _tallies(path, format, seed):
+    for part in _tallies(path, format, token_column, seed):
         tally.merge(part)
     if not tally.records:
         raise InputError(f"{path} holds no records: there is nothing to show")
@@ -49,13 +60,14 @@ def view(path: str, format: str | None = None, seed: int = 0, title: str | None 
     return render(context | {"title": title or context["title"]}, types, _lists(tally))
 
 
-def _tallies(path: str, format: str | None, seed: int) -> Iterator[Tally]:
-    if is_jsonl(path, format):
-        yield from _in_processes(jsonl_blocks(path), path, seed)
-        return
-    values = enumerate(gold_values(path, format), 1)
-    while part := list(islice(values, _GOLD_RECORDS)):
-        yield tally_values([n for n, _ in part], [value for _, value in part], path, seed)
+def _tallies(path: str, format: str | None, token_column: int | None, seed: int) -> Iterator[Tally]:
+    with Source(path) as source:
+        if (kind := format or kind_of(source, token_column)) == "jsonl":
+            yield from _in_processes(source.blocks(JsonlReader(), BLOCK_BYTES), path, seed)
+            return
+        values = enumerate(gold_values(source, kind, token_column), 1)
+        while part := list(islice(values, _GOLD_RECORDS)):
+            yield tally_values([n for n, _ in part], [value for _, value in part], path, seed)
 
 
 def _in_processes(blocks: Iterator[Block], path: str, seed: int) -> Iterator[Tally]:
@@ -125,14 +137,18 @@ def _context(tally: Tally, path: str) -> dict[str, Any]:
     }
 
 
-def view_both(paths: tuple[str, str], format: str | None = None) -> bytes:
+def view_both(
+    paths: tuple[str, str], format: str | None = None, token_column: int | None = None
+) -> bytes:
     """The page of two labellings of the same records; the second is taken as gold.
+
+    format, token_column: as `read_gold` takes them
 
     Raises:
         InputError: one cannot be read or was not labelled, or they are of different texts.
         ConfigError: jinja2 is not installed.
     """
-    first, second = (shown_records(path, format) for path in paths)
+    first, second = (shown_records(path, format, token_column) for path in paths)
     comparison = compare(first, second, paths)
     if not comparison.records:
         raise InputError(f"{paths[0]} and {paths[1]} hold no records: there is nothing to show")

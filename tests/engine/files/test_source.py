@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerx.engine.errors import InputError
-from nerx.engine.files.source import Source, read_blocks
+from nerx.engine.files.source import HEAD_BYTES, Source, read_blocks
 from nerx.engine.formats.base import Reader
 from nerx.engine.formats.conll import ConllReader
 from nerx.engine.formats.jsonl import JsonlReader
@@ -238,9 +238,17 @@ def test_a_source_knows_how_far_it_is(tmp_path: Path) -> None:
 def test_peeking_takes_nothing_away(tmp_path: Path) -> None:
     data = BOM + b' \n\n{"text": "a"}\n'
     with Source(write(tmp_path, "a.jsonl", data)) as source:
-        assert source.peek() == data[3:]
+        assert source.peek(lambda head: not head.endswith(b"\n")) == data[3:]
         (record,) = [r for b in source.blocks(JsonlReader(), 100) for r in JsonlReader().parse(b)]
     assert (record.text, record.line, record.offset) == ("a", 3, 6)
+
+
+def test_a_long_file_is_peeked_at_by_whole_lines(tmp_path: Path) -> None:
+    with Source(write(tmp_path, "a", BOM + b"12345\n" * 20_000)) as source:
+        head = source.peek(lambda head: True)
+    assert head == b"12345\n" * ((HEAD_BYTES - 3) // 6)
+    with Source(write(tmp_path, "a", b"1" * 70_000 + b"\n")) as source:
+        assert source.peek(lambda head: True) == b"1" * HEAD_BYTES
 
 
 @pytest.fixture

@@ -134,6 +134,8 @@ def test_a_docstart_line_ends_a_sentence() -> None:
         (b"a\n#\n#tag\n# two words\n", ["a", "#", "#tag"]),
         (b"a O\n#tag\n#tag O\n", ["a", "#tag"]),
         (b"# one\n\n# two\n\na O\n", ["a"]),
+        (b"# newdoc\n# newpar\na O\n", ["a"]),
+        (b"#text = a b\na\tO\n", ["a"]),
     ],
 )
 def test_a_number_sign_is_a_token_where_it_has_the_columns_of_a_row(
@@ -141,6 +143,21 @@ def test_a_number_sign_is_a_token_where_it_has_the_columns_of_a_row(
 ) -> None:
     (record,) = parse(ConllReader(), data)
     assert record.tokens == tokens
+
+
+def test_comments_come_out_as_they_went_in() -> None:
+    data = b"# newdoc\n# text = a b\na O\nb O\n\n"
+    out = ConllTagger().render(label(parse(ConllReader(), data), NER))
+    assert out == data.replace(b"a O\n", b"a O B-PER\n").replace(b"b O\n", b"b O I-PER\n")
+
+
+def test_the_token_may_stand_in_any_column() -> None:
+    data = b"1\tEU\tO\n2\tleft\tO\n\n1\t\tO\n\nEU\n"
+    good, empty, short = parse(ConllReader(1), data)
+    assert good.tokens == ["EU", "left"]
+    assert ConllTagger().render(label([good], NER)).startswith(b"1\tEU\tO\tB-PER\n")
+    assert empty.error == "line 4 has nothing in column 2; expected a token"
+    assert short.error == "line 6 has 1 columns; expected a token in column 2"
 
 
 def test_words_may_hold_spaces_between_tabs() -> None:

@@ -3,6 +3,7 @@ import pytest
 from nerx.engine.errors import ConfigError
 from nerx.engine.formats.annotation_tools import ProdigyWriter
 from nerx.engine.formats.conll import ConllReader, ConllTagger, ConllWriter
+from nerx.engine.formats.conllu import ConlluTagger
 from nerx.engine.formats.jsonl import JsonlReader, JsonlSplicer, JsonlWriter
 from nerx.engine.formats.registry import LINES, TARGETS, find_format, open_format, open_writer
 from nerx.engine.formats.text import TextReader
@@ -21,46 +22,38 @@ from .labelled import NER, SEGMENTATION, label
         ("b.conll.zst", "conll"),
         ("b.iob", "conll"),
         ("b.bio", "conll"),
-        ("b.tsv", "conll"),
-        ("b.txt.gz", "text"),
-        ("jsonl", "text"),
-        ("b.log", "text"),
+        ("b.conllu.gz", "conllu"),
+        ("b.tsv", None),
+        ("b.txt.gz", None),
+        ("jsonl", None),
+        ("-", None),
     ],
 )
-def test_the_suffix_tells_the_format(path: str, kind: str) -> None:
+def test_the_suffix_tells_the_format(path: str, kind: str | None) -> None:
     assert find_format(path) == kind
 
 
-def test_stdin_is_jsonl_if_it_begins_with_a_brace() -> None:
-    assert find_format("-", b' \n{"text"') == "jsonl"
-    assert find_format("-", b"[{") == "text"
-    assert find_format("-", b"") == "text"
-
-
-def test_conll_u_is_refused_because_its_first_column_is_no_token() -> None:
-    with pytest.raises(ConfigError, match="second column"):
-        find_format("a.conllu.gz")
-    assert isinstance(open_format("conll", "a.conllu"), ConllReader)
-
-
 def test_the_named_format_wins_over_the_suffix() -> None:
+    assert isinstance(open_format("conll", "a.conllu"), ConllReader)
     assert isinstance(open_format("text", "a.jsonl"), TextReader)
     assert isinstance(open_format("jsonl", "-"), JsonlReader)
 
 
 def test_one_key_alone_is_the_only_one_that_is_read() -> None:
     block = Block(b'{"text": "a", "tokens": ["b"]}', 1, 0)
-    assert open_format(None, "a.jsonl").parse(block)[0].tokens == ["b"]
-    assert open_format(None, "a.jsonl", text_key="text").parse(block)[0].text == "a"
-    (record,) = open_format(None, "a.jsonl", tokens_key="words").parse(block)
+    assert open_format("jsonl", "a").parse(block)[0].tokens == ["b"]
+    assert open_format("jsonl", "a", text_key="text").parse(block)[0].text == "a"
+    (record,) = open_format("jsonl", "a", tokens_key="words").parse(block)
     assert 'no key "words", found "text", "tokens"' in (record.error or "")
 
 
 def test_what_cannot_be_read_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"unknown format 'xml'.*jsonl, conll, text"):
+    with pytest.raises(ConfigError, match=r"unknown format 'xml'.*jsonl, conll, conllu, text"):
         open_format("xml", "a.xml")
     with pytest.raises(ConfigError, match=r"a\.txt is read as text, which has no keys"):
-        open_format(None, "a.txt", text_key="body")
+        open_format("text", "a.txt", text_key="body")
+    with pytest.raises(ConfigError, match=r"--token-column is of conll, a\.txt is read as text"):
+        open_format("text", "a.txt", token_column=2)
 
 
 def test_writers() -> None:
@@ -69,6 +62,8 @@ def test_writers() -> None:
     assert isinstance(open_writer("jsonl", "conll", segmentation=False), JsonlWriter)
     assert isinstance(open_writer(None, "conll", segmentation=False), ConllTagger)
     assert isinstance(open_writer("conll", "text", segmentation=False), ConllWriter)
+    assert isinstance(open_writer("conll", "conllu", segmentation=False), ConllWriter)
+    assert isinstance(open_writer(None, "conllu", segmentation=False), ConlluTagger)
     assert isinstance(open_writer("prodigy", "text", segmentation=False), ProdigyWriter)
 
 
@@ -89,6 +84,13 @@ def test_every_combination_writes_a_piece_a_record(kind: str, target: str, schem
     data = {
         "jsonl": b'{"text": "a b c"}\n{"tokens": ["a", "b"]}\n',
         "conll": b"a O\nb O\n\nc O\n\n",
+        "conllu": b"1-2\tab"
+        + 8 * b"\t_"
+        + b"\n1\ta"
+        + 8 * b"\t_"
+        + b"\n2\tb"
+        + 8 * b"\t_"
+        + b"\n\n",
         "text": b"a b c\nd e\n",
     }[kind]
     reader = open_format(kind, "-")

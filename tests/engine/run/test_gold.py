@@ -23,6 +23,28 @@ def test_conll_has_the_word_first_and_the_tag_last(tmp_path: Path) -> None:
     assert list(read_gold(path)) == [(["EU", "left"], ["B-ORG", "O"]), (["Ed"], ["O"])]
 
 
+def test_conll_has_its_word_in_any_column(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.conll", "1\tEU\tB-ORG\n2\tleft\tO\n")
+    assert list(read_gold(path, token_column=2)) == [(["EU", "left"], ["B-ORG", "O"])]
+    with pytest.raises(ConfigError, match="--token-column 2"):
+        next(read_gold(path))
+
+
+def test_conll_u_has_the_tag_in_misc(tmp_path: Path) -> None:
+    rows = [("1-2", "Del", "ner=X"), ("1", "De", "ner=O"), ("2", "el", "A=b|ner=B-LOC")]
+    data = "".join("\t".join([number, form, *"_" * 7, misc]) + "\n" for number, form, misc in rows)
+    path = write(tmp_path, "a.conllu", data)
+    assert list(read_gold(path)) == [(["De", "el"], ["O", "B-LOC"])]
+    path = write(tmp_path, "b.conllu", data.replace("ner=O", "_"))
+    with pytest.raises(InputError, match=r"b\.conllu:1: the word 'De' has no tag"):
+        next(read_gold(path))
+
+
+def test_the_format_is_told_by_the_content(tmp_path: Path) -> None:
+    data = '{"tokens": ["EU", "left"], "tags": ["B-ORG", "O"]}\n'
+    assert list(read_gold(write(tmp_path, "gold", data))) == [(["EU", "left"], ["B-ORG", "O"])]
+
+
 def test_jsonl_has_tokens_and_tags(tmp_path: Path) -> None:
     path = write(
         tmp_path,
@@ -67,6 +89,6 @@ def test_a_bad_row_is_named(tmp_path: Path, name: str, data: str, message: str) 
         list(read_gold(write(tmp_path, name, data)))
 
 
-def test_an_unknown_format_is_refused() -> None:
+def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="unknown format 'xml'"):
-        next(read_gold("a.xml", "xml"))
+        next(read_gold(write(tmp_path, "a.xml", ""), "xml"))

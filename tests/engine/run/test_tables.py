@@ -1,5 +1,6 @@
 """Parquet and Arrow files through `nerx tag`."""
 
+import gzip
 import json
 import os
 from itertools import islice
@@ -232,6 +233,6 @@ def test_the_union_of_the_shards_of_a_file_is_the_whole(
 
 def test_what_cannot_be_cut_is_refused(tmp_path: Path, ner_model: Model) -> None:
     source = tmp_path / "in.txt.gz"
-    source.write_bytes(b"")
+    source.write_bytes(gzip.compress(b"a"))
     with pytest.raises(InputError, match="is compressed, it cannot be cut into 3 shards"):
         run(ner_model, source, output_dir=tmp_path / "out", shard=(0, 3), cut=True)
