@@ -48,6 +48,7 @@ def prepare(folder: Path) -> None:
         "novel.txt": prose,
         "prose_zh.txt": prose,
         "gold.conll": conll.encode(),
+        "bank.conllu": ("1\tEU" + "\t_" * 8 + "\n\n").encode(),
         "corpus.jsonl.zst": zstandard.compress(b"".join(news[:3])),
         "first.jsonl": LABELLED,
         "second.jsonl": LABELLED.replace(b"PER", b"ORG"),

@@ -35,8 +35,9 @@ def command(
 ) -> None:
     """Score a model on GOLD.
 
-    GOLD is CoNLL (word first, tag last), JSONL with "tokens" and "tags", or segmented text (words
-    joined by a space). A span counts only if both ends and its type are right, as in seqeval.
+    GOLD is CoNLL (word first, tag last), CoNLL-U (tag in MISC), JSONL with "tokens" and "tags", or
+    segmented text (words joined by a space). A span counts only if both ends and its type are
+    right, as in seqeval.
     """
     config = LabelConfig(
         aggregation=aggregation, decode=decode, overlap=overlap, batch_tokens=batch_tokens

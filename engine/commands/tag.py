@@ -95,8 +95,9 @@ def command(
 ) -> int:
     """Label corpora: entities, or words of Chinese text.
 
-    Reads JSONL, CoNLL or plain text (.gz and .zst too), Parquet or Arrow files from INPUT, a path
-    or a URL such as s3://bucket/*.parquet; or from standard input if there is none or it is "-".
+    Reads JSONL, CoNLL, CoNLL-U or plain text (.gz and .zst too), Parquet or Arrow files from INPUT,
+    a path or a URL such as s3://bucket/*.parquet; or from standard input if there is none or it is
+    "-".
     """
     label_config = LabelConfig(
         **{name: options.pop(name) for name in LabelConfig.__slots__ if name in options}

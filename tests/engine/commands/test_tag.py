@@ -140,6 +140,36 @@ def test_the_end_of_a_finished_run_is_said(nerx: Nerx, tmp_path: Path) -> None:
     assert (again.returncode, b"already done" in again.stderr) == (0, True)
 
 
+def test_files_say_what_they_are(nerx: Nerx, tmp_path: Path) -> None:
+    lines, table, words = tmp_path / "part-00000", tmp_path / "ids.tsv", tmp_path / "gold"
+    lines.write_text('{"text": "Paris"}\n')
+    table.write_text("7\tA sentence\n8\tAnother one\n")
+    words.write_text("1 Paris O\n2 fell O\n\n")
+    assert json.loads(nerx(str(lines), "--quiet").stdout)["text"] == "Paris"
+    for name, option in ((table, b"--format text"), (words, b"--token-column 2")):
+        done = nerx(str(name))
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert done.stderr.startswith(f"error: {name}".encode())
+        assert option in done.stderr
+    done = nerx(str(words), "--token-column", "2", "--to", "conll", "--quiet")
+    assert [row.split()[:3] for row in done.stdout.splitlines()[:2]] == [
+        [b"1", b"Paris", b"O"],
+        [b"2", b"fell", b"O"],
+    ]
+    done = subprocess.run(nerx.words("--quiet"), input=words.read_bytes()[2:], capture_output=True)
+    assert json.loads(done.stdout.splitlines()[0])["text"] == "Paris O"
+
+
+def test_of_two_pipes_the_second_must_be_named(nerx: Nerx) -> None:
+    command = " ".join(nerx.words("--quiet", "<(echo Paris)", "<(echo Bonn)")[3:])
+    script = f'"$0" -c "$1" 2000 0 {command.removeprefix("2000 0 ")}'
+    for option, code in ((" --format text", 0), ("", 2)):
+        done = subprocess.run(
+            ["bash", "-c", script + option, sys.executable, PROGRAM], capture_output=True
+        )
+        assert (done.returncode, b"name its --format" in done.stderr) == (code, code == 2)
+
+
 def test_an_empty_name_is_refused_at_once(nerx: Nerx, source: str) -> None:
     done = nerx(source, "-o", "")
     assert (done.returncode, b'--output is ""' in done.stderr) == (2, True)
