@@ -30,6 +30,8 @@ class Task:
     model: what it loads: a bundle for nerx, a Hugging Face folder or hub id for peers
     joint: what stands between two words of the text
     workers: processes of nerx that parse and render
+    decode: how nerx finds labels; peers do it by arg max
+    block_bytes: of nerx; None for what suits the device
     """
 
     model: str
@@ -39,6 +41,8 @@ class Task:
     device: str = "cpu"
     batch_tokens: int = 0  # 0 for what the backend likes best
     workers: int = 0
+    decode: str = "argmax"
+    block_bytes: int | None = None
 
 
 class Driver(Protocol):

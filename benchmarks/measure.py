@@ -146,6 +146,8 @@ class _Running:
     def pass_once(self) -> None:
         with self._failure():
             self.result.passes.append(self._asked.run(self.result.batch_size))
+            if self.result.words:  # a limit counts none
+                self._say(f"{self.result.system.title}: {self.result.rates()[-1]:,.0f} words/s")
 
     def fetch_tags(self, sample: Sample) -> None:
         with self._failure():

@@ -68,10 +68,11 @@ def collect(
 
 
 def title(row: dict[str, Any]) -> str:
-    """A row's name: what runs, on what, in which precision, with how many worker processes."""
+    """A row's name: what runs, on what, in which precision, and how if not as usual."""
     backend = "" if row["backend"] == row["system"] else f" {row['backend']}"
     workers = f" w{row['workers']}" if row.get("workers") else ""
-    return f"{row['system']}{backend} {row['precision']}{workers}"
+    decode = f" {row['decode']}" if row.get("decode", "argmax") != "argmax" else ""
+    return f"{row['system']}{backend} {row['precision']}{workers}{decode}"
 
 
 def measured(results: dict[str, Any]) -> list[dict[str, Any]]:
@@ -182,6 +183,7 @@ def _stages(one: Result, bound: dict[str, Any] | None) -> dict[str, Any]:
         },
         "waits": {name: round(s / wall_s, 4) for name, s in middle["waits"].items()},
         "wall_s": round(wall_s, 4),
+        "steady_words_per_s": _rounded(middle["steady_words_per_s"]),
         "engine_limit_share": (
             round(one.words / busy_s / bound["words_per_s"], 4) if bound and busy_s else None
         ),

@@ -29,9 +29,10 @@ class System:
 
     @property
     def title(self) -> str:
-        workers = f"w{self.task.workers}" if self.task.workers else ""
-        parts = (self.name, self.task.backend, self.task.precision, workers)
-        return " ".join(filter(None, parts))
+        task = self.task
+        workers = f"w{task.workers}" if task.workers else ""
+        decode = "" if task.decode == "argmax" else task.decode
+        return " ".join(filter(None, (self.name, task.backend, task.precision, workers, decode)))
 
 
 @dataclass(frozen=True, slots=True)

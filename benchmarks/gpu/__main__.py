@@ -4,7 +4,8 @@
     python -m nerx.benchmarks.gpu --small  on a CPU, toy models: that it runs, no measurement
 
 Every kernel is checked before it is timed. Rows are appended to `gpu.jsonl` as they are made, what
-fails among them; what `nerx bench` measures besides, in its own form, goes to `gpu_<model>.json`.
+fails among them; what is measured end to end goes to `gpu_<model>_<part>.json`, as `nerx bench`
+writes it.
 """
 
 import json
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
@@ -21,7 +23,7 @@ from tokenizers import Tokenizer
 
 from ...engine.bundle import Bundle, builtin_names
 from ...export.sample import Sample, builtin_sample
-from ..command import progress, run_bench
+from ..command import run_bench
 from ..places import RESULTS
 from ..random_models import SIZES, random_config, write_bundle
 from ..report import report
@@ -31,8 +33,9 @@ from .kernels import measure_kernels, measure_products
 from .timing import Bench
 
 MODELS = ("bert-base-chinese", "albert-base", *builtin_names())
-PARTS = ("kernels", "encoder", "tag")
+PARTS = ("kernels", "encoder", "tag", "peers", "builtins")
 _TOKENS, _FEW_TOKENS = 32768, 1000  # of a batch
+_BLOCK_BYTES = 1 << 20  # so that the first blocks of many workers are soon done
 
 
 @click.command()
@@ -40,7 +43,7 @@ _TOKENS, _FEW_TOKENS = 32768, 1000  # of a batch
 @click.option("--model", "models", multiple=True, type=click.Choice(MODELS), default=MODELS)
 @click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), default=PARTS)
 @click.option("--workers", default="0,4,8,14", show_default=True, help="For `nerx tag`.")
-@click.option("--minutes", default=5.0, show_default=True, help="Of a model beside its peers.")
+@click.option("--minutes", default=5.0, show_default=True, help="Of a model end to end.")
 @click.option("--pass-s", default=10.0, show_default=True, help="Seconds a system runs a round.")
 @click.option("--deadline", type=float, help="Seconds after which no part is begun.")
 @click.option("-o", "--output-dir", default=RESULTS, type=click.Path(path_type=Path))
@@ -61,38 +64,45 @@ def main(
     device, dtype = ("cpu", torch.float32) if small else ("cuda:0", torch.float16)
     rows = output_dir / f"gpu{'_small' if small else ''}.jsonl"
     bench = Bench(torch.device(device), dtype, rows)
-    bench.measure_ceilings(small=small)
+    bench.add_machine()
+    bench.measure_ceilings("before", small=small)
     tokens = _FEW_TOKENS if small else _TOKENS
+    tagging = Tagging(
+        bench=bench,
+        workers=(0, 1) if small else tuple(map(int, workers.split(","))),
+        tokens=tokens,
+        budget_s=60 * minutes,
+        pass_s=pass_s,
+        end=end,
+    )
     for name in models:
+        random = name in SIZES
+        if (random and not set(parts) - {"builtins"}) or (not random and "builtins" not in parts):
+            continue
         with tempfile.TemporaryDirectory(prefix="nerx-gpu-") as folder:
-            random = name in SIZES
             made = Path(folder, "bundle")
             bundle = write_bundle(name, made, toy=small) if random else Bundle.load(name)
             tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path()))
             sample = builtin_sample(tokenizer, bundle.unit)
             sample = sample.without_tags() if random else sample
             sample = sample.head(40) if small else sample
-            tagging = Tagging(
-                workers=(0, 1) if small else tuple(map(int, workers.split(","))),
-                budget_s=60 * minutes,
-                pass_s=pass_s,
-                path=output_dir / f"gpu_{bundle.name}.json",
-            )
-            work: dict[str, list[Callable[[], None]]] = {
-                "kernels": [],
-                "encoder": [
-                    partial(measure_encoder, bench, bundle, sample, tokens),
-                    partial(measure_agreement, bench, bundle, sample),
-                ],
-                "tag": [partial(measure_tagging, bench, bundle, sample, tokens, tagging)],
-            }
+            encoder = partial(measure_encoder, bench, bundle, sample, tokens)
+            work: dict[str, list[Callable[[], None]]] = {}
             if random:
-                measures = (measure_kernels, measure_products)
                 config = random_config(name, toy=small)
+                measures = (measure_kernels, measure_products)
                 work["kernels"] = [partial(one, bench, config, tokens) for one in measures]
+                work["encoder"] = [encoder]
+                work["tag"] = [partial(tagging.measure_tag, bundle, sample)]
+                work["peers"] = [partial(tagging.measure_peers, bundle, sample)]
+            else:
+                agreement = partial(measure_agreement, bench, bundle, sample)
+                tag = partial(tagging.measure_tag, bundle, sample)
+                work["builtins"] = [encoder, agreement, tag]
             for part in parts:
-                for measure in work[part]:
+                for measure in work.get(part, ()):
                     attempt(bench, measure, end, part=part, model=bundle.name)
+    bench.measure_ceilings("after", small=small)
 
 
 def attempt(bench: Bench, measure: Callable[[], None], end: float, **facts: str) -> None:
@@ -108,33 +118,58 @@ def attempt(bench: Bench, measure: Callable[[], None], end: float, **facts: str)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tagging:
-    """How `nerx tag` and its peers are measured, and where the results go."""
+    """How `nerx tag` and its peers are measured; results go beside the rows, by model and part."""
 
+    bench: Bench
     workers: tuple[int, ...]
+    tokens: int
     budget_s: float
     pass_s: float
-    path: Path
+    end: float
+
+    def measure_tag(self, bundle: Bundle, sample: Sample) -> None:
+        """`nerx tag` by number of worker processes, by arg max and Viterbi; its model alone."""
+        own = self._own(bundle, sample)
+        systems = [_changed(own, workers=count) for count in self.workers]
+        viterbi = _changed(systems[-1], decode="viterbi")
+        self._measure("tag", bundle, sample, [*systems, viterbi], [_alone(own)])
+
+    def measure_peers(self, bundle: Bundle, sample: Sample) -> None:
+        """`nerx tag` beside the pipeline, and its model alone beside a padded compiled one."""
+        own = self._own(bundle, sample)
+        compiled = System(
+            "compiled", "nerx.benchmarks.peers.compiled", replace(own.task, backend="")
+        )
+        peers, _ = peer_systems(["transformers"], str(bundle.folder), bundle.unit, sample.joint)
+        systems = [_changed(own, workers=self.workers[-1])]
+        self._measure("peers", bundle, sample, systems, [*peers, _alone(own), compiled])
+
+    def _own(self, bundle: Bundle, sample: Sample) -> System:
+        precision = self.bench.precision
+        [own, *_] = own_systems([bundle], sample.joint, "torch", precision, self.tokens)
+        return _changed(own, block_bytes=_BLOCK_BYTES)
+
+    def _measure(
+        self, part: str, bundle: Bundle, sample: Sample, own: list[System], others: list[System]
+    ) -> None:
+        budget_s = min(self.budget_s, self.end - time.monotonic())
+        say = partial(self._say, part, bundle.name)
+        results = run_bench([bundle], own, others, sample, budget_s, say, self.pass_s)
+        click.echo("\n" + report(results, []) + "\n")
+        path = self.bench.path.with_name(f"gpu_{bundle.name}_{part}.json")
+        path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+    def _say(self, part: str, model: str, text: str) -> None:
+        """What is said of a measurement in its course is kept, since a command may be cut off."""
+        self.bench.add(part, model=model, said=text)
 
 
-def measure_tagging(
-    bench: Bench, bundle: Bundle, sample: Sample, tokens: int, how: Tagging
-) -> None:
-    """`nerx tag` by the number of worker processes, its model alone, and the peers."""
-    precision = "fp16" if bench.dtype == torch.float16 else "fp32"
-    own = own_systems([bundle], sample.joint, "torch", precision, 0)
-    task = replace(own[0].task, batch_tokens=tokens)
-    systems = [replace(own[0], task=replace(task, workers=count)) for count in how.workers]
-    alone = [
-        System("alone", "nerx.benchmarks.peers.alone", task),
-        System("compiled", "nerx.benchmarks.peers.compiled", replace(task, backend="")),
-    ]
-    peers, _ = peer_systems(["transformers"], str(bundle.folder), bundle.unit, sample.joint)
-    say = progress()
-    others = [*peers, *alone]
-    results = run_bench([bundle], systems, others, sample, how.budget_s, say, how.pass_s)
-    say("")
-    click.echo("\n" + report(results, []) + "\n")
-    how.path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def _changed(system: System, **values: Any) -> System:
+    return replace(system, task=replace(system.task, **values))
+
+
+def _alone(own: System) -> System:
+    return replace(own, name="alone", module="nerx.benchmarks.peers.alone")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from ...kernels.word_labels import word_labels
 from ..limits.products import read_products
 from .timing import Bench
 
-_SUBWORDS = 2_000_000  # of the repeated sample
+_RUN_MS = 3000
 
 
 def measure_encoder(bench: Bench, bundle: Bundle, sample: Sample, tokens: int) -> None:
@@ -24,40 +24,27 @@ def measure_encoder(bench: Bench, bundle: Bundle, sample: Sample, tokens: int) -
     flat = [flatten(one) for one in packed]
     inputs = [(shape.views(torch.from_numpy(b).to(bench.device)), shape) for b, shape in flat]
     lengths = [n for one in packed for n in np.diff(one.begin).tolist()]
-    times = max(1, _SUBWORDS // sum(lengths)) if bench.device.type == "cuda" else 1
     products = read_products(bundle)
-    work = products.operations(lengths) * times if products else None
 
     def forward(decode: bool) -> None:
         with torch.inference_mode():
-            for (ids, positions, begin, rows), shape in inputs * times:
+            for (ids, positions, begin, rows), shape in inputs:
                 hidden = encoder(ids, positions, begin, shape.longest)
                 if decode:
                     word_labels(hidden, *encoder.classifier, rows)
-        if bench.device.type == "cuda":
-            torch.cuda.synchronize()
 
-    shares = {}
     for name, decode in (("hidden states", False), ("with word labels", True)):
-        p20, p50, p80 = bench.wall_s(lambda decode=decode: forward(decode))
-        shares[name] = p50
-        tflops = work / p50 / 1e12 if work else None
-        bench.add(
+        bench.add_timed(
             "encoder",
+            lambda decode=decode: forward(decode),
+            operations=products.operations(lengths) if products else 0.0,
+            run_ms=_RUN_MS,
             model=bundle.name,
             part=name,
-            batches=len(packed) * times,
+            batches=len(packed),
             batch_tokens=tokens,
-            subwords_per_s=sum(lengths) * times / p50,
-            tflops=tflops,
-            matmul_share=tflops / bench.ceilings["matmul_tflops"] if tflops else None,
-            unit="s",
-            p20=p20,
-            p50=p50,
-            p80=p80,
+            subwords=sum(lengths),
         )
-    decode_share = 1 - shares["hidden states"] / shares["with word labels"]
-    bench.add("encoder", model=bundle.name, part="share of word labels", share=decode_share)
 
 
 def measure_agreement(bench: Bench, bundle: Bundle, sample: Sample) -> None:
@@ -73,6 +60,5 @@ def measure_agreement(bench: Bench, bundle: Bundle, sample: Sample) -> None:
 
 def open_torch(bundle: Bundle, bench: Bench) -> TorchBackend:
     """The torch backend in the precision that is measured."""
-    precision = "fp16" if bench.dtype == torch.float16 else "fp32"
     config, weights = load_weights(bundle)
-    return TorchBackend(config, weights, precision=precision, device=str(bench.device))
+    return TorchBackend(config, weights, precision=bench.precision, device=str(bench.device))

@@ -28,7 +28,7 @@ def measure_kernels(bench: Bench, config: Any, tokens: int) -> None:
         bench.add("check", model=config.model_type, name=name, **facts)
         values = {"model": config.model_type, "name": name, "shape": [tokens, *inputs[0].shape[1:]]}
         rivals = {"nerx": kernel, "torch": plain}
-        if bench.device.type == "cuda":
+        if bench.on_gpu:
             torch._dynamo.reset()  # else the shapes of the model before count, and are limited
             rivals["torch.compile"] = torch.compile(plain)
         for by, function in rivals.items():
@@ -39,37 +39,29 @@ def measure_kernels(bench: Bench, config: Any, tokens: int) -> None:
 def measure_products(bench: Bench, config: Any, tokens: int) -> None:
     """The matrix products of a layer, and attention: what the kernels stand between."""
     width, inner, heads = config.hidden_size, config.intermediate_size, config.num_attention_heads
-    place = {"device": bench.device, "dtype": bench.dtype}
     sizes = {"qkv": (width, 3 * width), "out": (width, width), "up": (width, inner)}
-    sizes["down"] = (inner, width)
+    sizes |= {"down": (inner, width), "up with tanh GELU": (width, inner)}
     for name, (a, b) in sizes.items():
-        x, weight = torch.randn(tokens, a, **place), torch.randn(b, a, **place)
+        x, weight = torch.randn(tokens, a, **bench.place), torch.randn(b, a, **bench.place)
+        work = partial(linear, x, weight)
+        if name == "up with tanh GELU":  # what cuBLAS joins to its product
+            bias = torch.randn(b, **bench.place)
+            work = partial(torch._addmm_activation, bias, x, weight.T, use_gelu=True)
         bench.add_timed(
             "product",
-            lambda x=x, weight=weight: linear(x, weight),
+            work,
             model=config.model_type,
             name=name,
             shape=[tokens, a, b],
             operations=2.0 * tokens * a * b,
         )
-    if bench.device.type == "cuda":  # GELU by tanh inside the product, for comparison
-        weight, bias = torch.randn(width, inner, **place), torch.randn(inner, **place)
-        x = torch.randn(tokens, width, **place)
-        bench.add_timed(
-            "product",
-            lambda: torch._addmm_activation(bias, x, weight, use_gelu=True),
-            model=config.model_type,
-            name="up with tanh GELU",
-            shape=[tokens, width, inner],
-            operations=2.0 * tokens * width * inner,
-        )
     for length in (32, 64, 128, 512):
         rows = max(1, tokens // length)
         begin = torch.arange(rows + 1, dtype=torch.int32, device=bench.device) * length
-        qkv = torch.randn(rows * length, 3, heads, width // heads, **place)
+        qkv = torch.randn(rows * length, 3, heads, width // heads, **bench.place)
         bench.add_timed(
             "attention",
-            lambda qkv=qkv, begin=begin, length=length: attention(qkv, begin, length),
+            partial(attention, qkv, begin, length),
             model=config.model_type,
             length=length,
             shape=list(qkv.shape),
@@ -79,14 +71,13 @@ def measure_products(bench: Bench, config: Any, tokens: int) -> None:
 
 def _operations(bench: Bench, config: Any, tokens: int) -> list[tuple[Any, ...]]:
     """Name, kernel, reference, naive torch, inputs, and the bytes that must be moved."""
-    place = {"device": bench.device, "dtype": bench.dtype}
     width, inner, labels = config.hidden_size, config.intermediate_size, config.num_labels
     narrow = getattr(config, "embedding_size", width)
     size = torch.finfo(bench.dtype).bits // 8
     random = torch.Generator(bench.device).manual_seed(0)
 
     def draw(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=random, **place)
+        return torch.randn(*shape, generator=random, **bench.place)
 
     def ints(most: int, count: int) -> Tensor:
         drawn = torch.randint(most, (count,), generator=random, device=bench.device)

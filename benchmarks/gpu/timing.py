@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..rows import machine, versions
 
 _PACKAGES = ("nerx-engine", "torch", "triton", "transformers", "tokenizers", "numpy")
 _CPU_RUNS = 5
+_SUSTAINED_MS = 2000  # a GPU that is cool, or had nothing to do, is faster at first
 
 
 @dataclass(slots=True)
@@ -25,20 +27,19 @@ class Bench:
     path: Path
     ceilings: dict[str, float] = field(default_factory=dict)
 
-    def time_ms(self, work: Callable[[], object]) -> tuple[float, float, float]:
-        """p20, p50 and p80 of a piece of work, by CUDA events with a cold L2 cache on a GPU."""
-        if self.device.type == "cuda":
-            from triton.testing import do_bench
+    @property
+    def on_gpu(self) -> bool:
+        return self.device.type == "cuda"
 
-            p20, p50, p80 = do_bench(work, warmup=50, rep=200, quantiles=[0.2, 0.5, 0.8])
-            return p20, p50, p80
-        work()
-        return quantiles([_seconds(work) * 1000 for _ in range(_CPU_RUNS)])
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where tensors are made, and of what."""
+        return {"device": self.device, "dtype": self.dtype}
 
-    def wall_s(self, work: Callable[[], object], runs: int = 5) -> tuple[float, float, float]:
-        """p20, p50 and p80 of work that waits for the device; the first run does not count."""
-        work()
-        return quantiles([_seconds(work) for _ in range(runs)])
+    @property
+    def precision(self) -> str:
+        """As `--precision` names it."""
+        return "fp16" if self.dtype == torch.float16 else "fp32"
 
     def add(self, what: str, **values: Any) -> None:
         """Writes a row and shows it."""
@@ -55,27 +56,31 @@ class Bench:
         *,
         bytes_moved: float = 0.0,
         operations: float = 0.0,
+        subwords: int = 0,
+        run_ms: int = 200,
         **values: Any,
-    ) -> float:
-        """Times work, keeps a row with its share of the ceilings, and gives its p50 in ms.
+    ) -> None:
+        """Times work and keeps a row with its rates and its share of the ceilings.
 
         bytes_moved: that the work must read and write
         operations: multiplications and additions of its matrix products
+        run_ms: for how long it is repeated on a GPU
         """
-        p20, p50, p80 = self.time_ms(work)
+        p20, p50, p80 = self._time_ms(work, run_ms)
         if bytes_moved:
             rate = bytes_moved / p50 / 1e6
             values |= {"gb_per_s": rate, "bandwidth_share": rate / self.ceilings["copy_gb_per_s"]}
         if operations:
             rate = operations / p50 / 1e9
             values |= {"tflops": rate, "matmul_share": rate / self.ceilings["matmul_tflops"]}
+        if subwords:
+            values |= {"subwords": subwords, "subwords_per_s": 1000 * subwords / p50}
         self.add(what, **values, unit="ms", p20=p20, p50=p50, p80=p80)
-        return p50
 
-    def measure_ceilings(self, *, small: bool) -> None:
-        """What runs, and the rates of a large product, of a copy on the device and of one to it."""
+    def add_machine(self) -> None:
+        """What runs."""
         facts: dict[str, Any] = {"device": "CPU: no figure here is one of a GPU"}
-        if self.device.type == "cuda":
+        if self.on_gpu:
             properties = torch.cuda.get_device_properties(self.device)
             facts = {
                 "device": properties.name,
@@ -85,32 +90,48 @@ class Bench:
                 "cuda": torch.version.cuda,
             }
         self.add("machine", **facts, **machine(), versions=versions(_PACKAGES))
+
+    def measure_ceilings(self, when: str, *, small: bool) -> None:
+        """The rates of a large product, of a copy on the device and of one to it, sustained.
+
+        when: "before" or "after" what is held to them
+        """
         size, numbers = (512, 1 << 20) if small else (8192, 1 << 29)
-        place = {"device": self.device, "dtype": self.dtype}
-        a, b = torch.randn(size, size, **place), torch.randn(size, size, **place)
-        ms = self.time_ms(lambda: a @ b)[1]
-        self.ceilings["matmul_tflops"] = 2 * size**3 / ms / 1e9
+        a, b = torch.randn(size, size, **self.place), torch.randn(size, size, **self.place)
         source = torch.zeros(numbers, dtype=torch.int8, device=self.device)
         target = torch.empty_like(source)
-        ms = self.time_ms(lambda: target.copy_(source))[1]
-        self.ceilings["copy_gb_per_s"] = 2 * numbers / ms / 1e6
-        if self.device.type == "cuda":
-            host = torch.zeros(numbers // 4, dtype=torch.int8, pin_memory=True)
-            ms = self.time_ms(lambda: target[: len(host)].copy_(host, non_blocking=True))[1]
-            self.ceilings["host_to_device_gb_per_s"] = len(host) / ms / 1e6
-        self.add("ceilings", **self.ceilings)
+        works: dict[str, tuple[float, Callable[[], object]]] = {  # and how much, in thousandths
+            "matmul_tflops": (2 * size**3 / 1e9, lambda: a @ b),
+            "copy_gb_per_s": (2 * numbers / 1e6, lambda: target.copy_(source)),
+        }
+        if self.on_gpu:
+            host = torch.zeros(numbers, dtype=torch.int8, pin_memory=True)
+            copy = partial(target.copy_, host, non_blocking=True)
+            works["host_to_device_gb_per_s"] = (numbers / 1e6, copy)
+        found = {
+            name: amount / self._time_ms(work, _SUSTAINED_MS)[1]
+            for name, (amount, work) in works.items()
+        }
+        self.ceilings = self.ceilings or found
+        self.add("ceilings", when=when, **found)
+
+    def _time_ms(self, work: Callable[[], object], run_ms: int) -> tuple[float, float, float]:
+        """p20, p50 and p80 of a piece of work, by CUDA events with a cold L2 cache on a GPU."""
+        if self.on_gpu:
+            from triton.testing import do_bench
+
+            p20, p50, p80 = do_bench(work, warmup=50, rep=run_ms, quantiles=[0.2, 0.5, 0.8])
+            return p20, p50, p80
+        work()
+        times = [_milliseconds(work) for _ in range(_CPU_RUNS)]
+        fifths = statistics.quantiles(times, n=5, method="inclusive")
+        return fifths[0], statistics.median(times), fifths[3]
 
 
-def quantiles(values: list[float]) -> tuple[float, float, float]:
-    """p20, p50 and p80."""
-    fifths = statistics.quantiles(values, n=5, method="inclusive")
-    return fifths[0], statistics.median(values), fifths[3]
-
-
-def _seconds(work: Callable[[], object]) -> float:
+def _milliseconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
-    return time.perf_counter() - began
+    return 1000 * (time.perf_counter() - began)
 
 
 def _short(value: Any) -> str:

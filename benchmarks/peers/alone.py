@@ -44,6 +44,7 @@ class AloneDriver:
         self._run = run
         self._finish = finish
         self._batches: list[Batch] = []
+        self._lanes = ThreadPoolExecutor(facts["streams"])  # a thread has a CUDA stream
 
     def prepare(self, documents: list[list[str]], copies: int) -> None:
         sample = Sample(documents, None, "", self._bundle.unit)
@@ -51,9 +52,8 @@ class AloneDriver:
         self._batches = [batch for batch, _ in batches] * copies
 
     def run(self, batch_size: int) -> None:
-        with ThreadPoolExecutor(self.facts["streams"]) as pool:
-            for found in pool.map(self._run, self._batches):
-                self._finish(found)
+        for found in self._lanes.map(self._run, self._batches):
+            self._finish(found)
 
     def report(self) -> dict[str, Any]:
         return {

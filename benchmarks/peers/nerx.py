@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -21,13 +22,13 @@ def open_driver(task: Task) -> "NerxDriver":
 
 
 def load_model(task: Task) -> Model:
-    """A bundle's model that labels by arg max, which is what the peers do."""
+    """A bundle's model."""
     return Model(
         Bundle.load(Path(task.model)),
         backend=task.backend,
         precision=task.precision,
         device=task.device,
-        config=LabelConfig(decode="argmax", batch_tokens=task.batch_tokens or None),
+        config=LabelConfig(decode=task.decode, batch_tokens=task.batch_tokens or None),
     )
 
 
@@ -36,7 +37,7 @@ class NerxDriver:
 
     def __init__(self, task: Task, model: Model) -> None:
         self._joint = task.joint
-        self._workers = task.workers
+        self._options = {"workers": task.workers, "block_bytes": task.block_bytes}
         self.model = model
         model.labeller.share_equals = False  # copies of the sample stand for other text
         backend = model.backend
@@ -46,12 +47,14 @@ class NerxDriver:
             "streams": backend.streams,
             "batch_tokens": task.batch_tokens or backend.batch_tokens,
             "workers": task.workers,
+            "decode": task.decode,
         }
         self.folder = tempfile.TemporaryDirectory(prefix="nerx-bench-")
         self.input = Path(self.folder.name, "in.jsonl")
         self._output = Path(self.folder.name, "out.jsonl")
         self._documents: list[list[str]] = []
         self._stats: dict[str, Any] = {}  # of the last run
+        self._steady: float | None = None  # words a second from its first block to its last
 
     def prepare(self, documents: list[list[str]], copies: int) -> None:
         self._documents = documents
@@ -64,15 +67,16 @@ class NerxDriver:
 
     def run(self, batch_size: int) -> None:
         config = RunConfig(
-            inputs=(str(self.input),), output=str(self._output), force=True, workers=self._workers
+            inputs=(str(self.input),), output=str(self._output), force=True, **self._options
         )
         with Run(config, self.model) as run:
-            for _ in run:
-                pass
+            done = [(time.perf_counter(), progress.words) for progress in run]
             self._stats = run.stats()
+        (began, before), (ended, words) = done[0], done[-1]
+        self._steady = (words - before) / (ended - began) if len(done) > 1 else None
 
     def report(self) -> dict[str, Any]:
-        """Counts, `stages` (seconds of each, over all threads) and `waits`."""
+        """Counts, `stages` (seconds of each, over all threads), `waits`, and the steady rate."""
         stats = self._stats
         return {
             "subwords": stats["subwords"],
@@ -80,6 +84,7 @@ class NerxDriver:
             "stages": stats["stage_s"],
             "waits": stats["wait_s"],
             "wall_s": stats["seconds"],
+            "steady_words_per_s": self._steady,
         }
 
     def spans(self, documents: int) -> list[list[Span]]:
