@@ -11,18 +11,6 @@ class SystemFailedError(NerxError):
     """A system could not be opened, or failed at its work."""
 
 
-@dataclass(slots=True)
-class Counts:
-    """What a system's model was given: rows of subwords, padded to the longest one."""
-
-    subwords: int = 0  # special tokens included
-    positions: int = 0  # with padding
-
-    def add(self, subwords: int, positions: int) -> None:
-        self.subwords += subwords
-        self.positions += positions
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What a system is to be opened with.

@@ -36,8 +36,7 @@ class NerxDriver:
     """What `nerx tag` does, on a loaded model."""
 
     def __init__(self, task: Task, model: Model) -> None:
-        self._joint = task.joint
-        self._options = {"workers": task.workers, "block_bytes": task.block_bytes}
+        self._task, self._joint = task, task.joint
         self.model = model
         model.labeller.share_equals = False  # copies of the sample stand for other text
         backend = model.backend
@@ -67,7 +66,11 @@ class NerxDriver:
 
     def run(self, batch_size: int) -> None:
         config = RunConfig(
-            inputs=(str(self.input),), output=str(self._output), force=True, **self._options
+            inputs=(str(self.input),),
+            output=str(self._output),
+            force=True,
+            workers=self._task.workers,
+            block_bytes=self._task.block_bytes,
         )
         with Run(config, self.model) as run:
             done = [(time.perf_counter(), progress.words) for progress in run]

@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from ..driver import Driver, Task
 from .checkpoint import checkpoint_of
-from .pipelines import PipelineDriver
+from .pipelines import pipeline_driver
 
 
 def open_driver(task: Task) -> Driver:
@@ -19,4 +19,4 @@ def open_driver(task: Task) -> Driver:
         "token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="first"
     )
     facts = {"version": version("optimum-onnx"), "onnxruntime": version("onnxruntime")}
-    return PipelineDriver(classifier, task.joint, facts | {"device": str(model.device)})
+    return pipeline_driver(classifier, task.joint, facts | {"device": str(model.device)})

@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from ..driver import Driver, Task
 from .checkpoint import checkpoint_of
-from .pipelines import PipelineDriver
+from .pipelines import pipeline_driver
 
 
 def open_driver(task: Task) -> Driver:
@@ -24,4 +24,4 @@ def open_driver(task: Task) -> Driver:
         device=task.device,
     )
     facts = {"version": version("transformers"), "torch": version("torch")}
-    return PipelineDriver(classifier, task.joint, facts | {"device": str(classifier.device)})
+    return pipeline_driver(classifier, task.joint, facts | {"device": str(classifier.device)})
