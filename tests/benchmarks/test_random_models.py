@@ -17,6 +17,7 @@ from nerx.engine.model import Model
 from nerx.export.sample import builtin_sample
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of tokenizers, in its own module
 @pytest.mark.parametrize("name", SIZES)
 def test_one_document_in_a_hundred_or_fewer_needs_viterbi(name: str, tmp_path: Path) -> None:
     bundle = write_bundle(name, tmp_path / "bundle", toy=True)
