@@ -7,8 +7,7 @@ Source: transformers 4.57, `transformers/pipelines/token_classification.py`
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from types import GeneratorType
@@ -25,10 +24,10 @@ from ..inference.repeats import words_to_read
 from ..labels.decoding import softmax
 from ..model import Model
 from ..types import EncodedBlock, Floats
+from .options import PipelineOptions, override
 from .tokens import Piece, Token, group, read_tokens, without_overlaps, word_bounds
 
 TASKS = ("token-classification", "ner")
-STRATEGIES = ("none", "simple", "first", "average", "max")
 _BLOCK_CHARACTERS = 200_000
 
 
@@ -66,51 +65,7 @@ def pipeline(
         device=device or "auto",
         config=config,
     )
-    return TokenClassificationPipeline(loaded, _options(PipelineOptions(), options))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineOptions:
-    """Options of a pipeline, or of one call of it, named as transformers names them.
-
-    aggregation_strategy: one of `STRATEGIES`
-    ignore_labels: entities with these labels are left out
-    stride: subwords that neighbouring windows of a long text share; without, a long text is cut off
-    is_split_into_words: an input is a list of words, which `delimiter` joins to a text
-    offset_mapping: where the subwords of the text stand, if not where the tokenizer says
-    batch_size, num_workers: taken, and of no effect; nerx fills batches by itself
-    """
-
-    aggregation_strategy: str = "none"
-    ignore_labels: Sequence[str] = ("O",)
-    stride: int | None = None
-    is_split_into_words: bool = False
-    delimiter: str = " "
-    offset_mapping: list[Any] | None = None
-    batch_size: int | None = None
-    num_workers: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.aggregation_strategy not in STRATEGIES:
-            raise ConfigError(
-                f"aggregation_strategy is {self.aggregation_strategy!r}; expected one of "
-                f"{', '.join(STRATEGIES)}"
-            )
-        if self.stride is not None and self.aggregation_strategy == "none":
-            raise ConfigError('stride needs an aggregation_strategy other than "none"')
-
-
-def _options(defaults: PipelineOptions, given: dict[str, Any]) -> PipelineOptions:
-    if unknown := given.keys() - PipelineOptions.__slots__:
-        raise ConfigError(
-            f"unknown option {', '.join(sorted(unknown))}; expected one of "
-            f"{', '.join(PipelineOptions.__slots__)}"
-        )
-    given = {name: value for name, value in given.items() if value is not None}
-    if "aggregation_strategy" in given:  # transformers has an enum of them
-        strategy = given["aggregation_strategy"]
-        given["aggregation_strategy"] = str(getattr(strategy, "value", strategy)).lower()
-    return replace(defaults, **given)
+    return TokenClassificationPipeline(loaded, override(PipelineOptions(), options))
 
 
 class TokenClassificationPipeline:
@@ -143,7 +98,7 @@ class TokenClassificationPipeline:
             InputError: an input that is no text, or with `is_split_into_words` no list of words.
             BackendError: the model failed.
         """
-        chosen = _options(self._options, options)
+        chosen = override(self._options, options)
         if chosen.is_split_into_words and isinstance(inputs, list):
             several = all(isinstance(item, list) for item in inputs)
             return list(self._stream(inputs if several else [inputs], chosen))
