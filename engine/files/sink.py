@@ -7,10 +7,10 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import BinaryIO
 
 from ..errors import ConfigError, NerxError
+from .local import reason
 from .remote import exists, is_url, upload
 from .zstd import load_zstd
 
@@ -52,12 +52,7 @@ class Sink:
     def __enter__(self) -> "Sink":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         if error is None:
             self.close()
         else:
@@ -138,7 +133,7 @@ class Sink:
                 sync_folder(self._part)
             return file
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-            raise ConfigError(f"{self.path} cannot be written: {_reason(error)}") from None
+            raise ConfigError(f"{self.path} cannot be written: {reason(error)}") from None
 
     def _find_part(self, part: str) -> bool:
         """Whether there is something to go on with; an output that was named already is part again.
@@ -159,7 +154,7 @@ class Sink:
         try:
             file = open(part, "r+b", buffering=0)  # noqa: SIM115 (it stays open)
         except OSError as error:
-            raise ConfigError(f"{part} cannot be resumed: {_reason(error)}") from None
+            raise ConfigError(f"{part} cannot be resumed: {reason(error)}") from None
         found = os.fstat(file.fileno()).st_size
         if found < size:
             file.close()
@@ -181,7 +176,7 @@ class Sink:
             kept = ""
             if self._part and not self._spool:
                 kept = f"; what was written so far is in {self._part}"
-            raise NerxError(f"{self.path} cannot be written: {_reason(error)}{kept}") from None
+            raise NerxError(f"{self.path} cannot be written: {reason(error)}{kept}") from None
 
 
 def write_file(path: str, data: bytes, *, force: bool = False) -> None:
@@ -227,7 +222,3 @@ def is_file(path: str) -> bool:
     except (OSError, ValueError):
         return True
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

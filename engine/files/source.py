@@ -11,7 +11,6 @@ import select
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain
-from types import TracebackType
 from typing import Protocol
 
 from ..errors import InputError
@@ -87,12 +86,7 @@ class Source:
     def __enter__(self) -> "Source":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:

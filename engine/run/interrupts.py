@@ -5,7 +5,7 @@ import signal
 import threading
 from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
-from types import FrameType, TracebackType
+from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LAST_S = 1.0  # for what is left to do after a KeyboardInterrupt
@@ -30,12 +30,7 @@ class Interrupts(AbstractContextManager["Interrupts"]):
         self._before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         ending = self.asked and error is not None
         for number, before in self._before.items():
             signal.signal(number, signal.SIG_IGN if ending else before)

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.connection import wait
-from types import TracebackType
 
 from ..types import Block, EncodedBlock, WordLabels
 from .stages import FinishedBlock, Stages
@@ -45,12 +44,7 @@ class Pool(AbstractContextManager["Pool"]):
         children = multiprocessing.active_children()
         self._processes = [child for child in children if child not in strangers]
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         for executor in self._executors:
             executor.shutdown(wait=False, cancel_futures=True)
         if error:  # a process may be at work for long, or stuck; nothing in it is wanted any more
