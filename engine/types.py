@@ -54,7 +54,7 @@ class EncodedBlock:
 
     @property
     def words(self) -> int:
-        return len(self.word_start)
+        return len(self.word_heads)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,15 @@ from ..engine.types import Batch, Ints
 from .sample import Sample
 
 
-def engine_batches(bundle: Bundle, sample: Sample, max_tokens: int) -> Iterator[tuple[Batch, Ints]]:
-    """Batches of at most so many padded subwords, and the words of each one's positions."""
+def engine_batches(
+    bundle: Bundle, sample: Sample, max_tokens: int, *, packed: bool = False
+) -> Iterator[tuple[Batch, Ints]]:
+    """Batches of at most so many subwords, and the words of each one's positions.
+
+    packed: they are for a backend that leaves padding out
+    """
     encoder = open_encoder(bundle, overlap=min(64, bundle.max_length // 4))
     encoded = encoder.encode(sample.records())
-    for windows in plan_batches(window_lengths(encoded, encoder.special), max_tokens):
+    lengths = window_lengths(encoded, encoder.special)
+    for windows in plan_batches(lengths, max_tokens, packed=packed):
         yield build_batch(encoded, windows, encoder.special, every_subword=False)

@@ -3,7 +3,7 @@
 A layer, for the hidden states h of all sequences of a batch, one after the other:
 
     a = residual_norm(attention(h @ QKV + b) @ O, bias, h)
-    h = residual_norm(bias_gelu(a @ U, bias) @ D, bias, a)
+    h = residual_norm(linear_gelu(a, U, bias) @ D, bias, a)
 
 Architectures differ in the names of their weights, and in three places only: the embeddings of
 ALBERT and ELECTRA may be narrower, and are projected to the width of the layers; ALBERT's layers of
@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from .attention import attention
-from .bias_gelu import bias_gelu
 from .embedding_norm import embedding_norm
+from .linear_gelu import linear_gelu
 from .residual_norm import residual_norm
 
 Affine = tuple[Tensor, Tensor]  # weight (out, in) and bias (out,); of a norm: gamma, beta
@@ -201,8 +201,9 @@ class PackedEncoder:
             qkv = linear(hidden, *layer.qkv).unflatten(1, (3, heads, self.width // heads))
             mixed = linear(attention(qkv, begin, longest, check=check), layer.out[0])
             hidden = residual_norm(mixed, layer.out[1], hidden, *layer.out_norm, eps, check=check)
+            inner = linear_gelu(hidden, *layer.up, tanh=self.config.tanh, check=check)
             hidden = residual_norm(
-                linear(self._inner(hidden, layer.up, check), layer.down[0]),
+                linear(inner, layer.down[0]),
                 layer.down[1],
                 hidden,
                 *layer.down_norm,
@@ -211,13 +212,6 @@ class PackedEncoder:
             )
         self._checked = True
         return hidden
-
-    def _inner(self, hidden: Tensor, up: Affine, check: bool) -> Tensor:
-        """The inner rows of a feed-forward layer; cuBLAS joins its product with GELU by tanh."""
-        if self.config.tanh and hidden.is_cuda:
-            joined: Tensor = torch._addmm_activation(up[1], hidden, up[0].T, use_gelu=True)
-            return joined
-        return bias_gelu(linear(hidden, up[0]), up[1], tanh=self.config.tanh, check=check)
 
     def _layer(self, number: int) -> Layer:
         names = self._names

@@ -20,7 +20,8 @@ _RUN_MS = 3000
 def measure_encoder(bench: Bench, bundle: Bundle, sample: Sample, tokens: int) -> None:
     """The encoder to its hidden states and to word labels, without the engine around it."""
     encoder = open_torch(bundle, bench)._encoder
-    packed = [pack(batch) for batch, _ in engine_batches(bundle, sample, tokens)]
+    batches = engine_batches(bundle, sample, tokens, packed=True)
+    packed = [pack(batch) for batch, _ in batches]
     flat = [flatten(one) for one in packed]
     inputs = [(shape.views(torch.from_numpy(b).to(bench.device)), shape) for b, shape in flat]
     lengths = [n for one in packed for n in np.diff(one.begin).tolist()]

@@ -19,9 +19,10 @@ def open_driver(task: Task) -> "AloneDriver":
     """Loads one of nerx's own backends."""
     bundle = Bundle.load(Path(task.model))
     backend = open_backend(bundle, task.backend, task.precision, task.device)
-    facts = {"version": version("nerx-engine"), "device": backend.device}
+    facts: dict[str, Any] = {"version": version("nerx-engine"), "device": backend.device}
+    facts |= {"streams": backend.streams}
     tokens = task.batch_tokens or backend.batch_tokens
-    return AloneDriver(bundle, backend.run, tokens, facts | {"streams": backend.streams})
+    return AloneDriver(bundle, backend.run, tokens, facts, packed=backend.packs)
 
 
 class AloneDriver:
@@ -29,6 +30,7 @@ class AloneDriver:
 
     facts: what is known of it, `streams` among that
     finish: waits for what `run` gave
+    packed: `run` leaves padding out
     """
 
     def __init__(
@@ -38,17 +40,20 @@ class AloneDriver:
         batch_tokens: int,
         facts: dict[str, Any],
         finish: Callable[[Any], object] = lambda found: found,
+        packed: bool = False,
     ) -> None:
         self.facts = facts | {"batch_tokens": batch_tokens}
         self._bundle = bundle
         self._run = run
         self._finish = finish
+        self._packed = packed
         self._batches: list[Batch] = []
         self._lanes = ThreadPoolExecutor(facts["streams"])  # a thread has a CUDA stream
 
     def prepare(self, documents: list[list[str]], copies: int) -> None:
         sample = Sample(documents, None, "", self._bundle.unit)
-        batches = engine_batches(self._bundle, sample, self.facts["batch_tokens"])
+        tokens, packed = self.facts["batch_tokens"], self._packed
+        batches = engine_batches(self._bundle, sample, tokens, packed=packed)
         self._batches = [batch for batch, _ in batches] * copies
 
     def run(self, batch_size: int) -> None:
@@ -56,10 +61,9 @@ class AloneDriver:
             self._finish(found)
 
     def report(self) -> dict[str, Any]:
-        return {
-            "subwords": sum(int(batch.attention_mask.sum()) for batch in self._batches),
-            "positions": sum(batch.input_ids.size for batch in self._batches),
-        }
+        subwords = sum(int(batch.attention_mask.sum()) for batch in self._batches)
+        positions = sum(batch.input_ids.size for batch in self._batches)
+        return {"subwords": subwords, "positions": subwords if self._packed else positions}
 
     def spans(self, documents: int) -> list[list[Span]]:
         return []

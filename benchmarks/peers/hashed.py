@@ -49,6 +49,7 @@ class HashBackend:
     name, precision, device = "hash", "none", "cpu"
     streams = usable_cores()
     batch_tokens = 1000
+    pools = packs = False
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         outside = labels.index("O") if "O" in labels else 0

@@ -12,8 +12,9 @@ class Backend(Protocol):
     precision: str  # of the weights, and of the computing where that differs: "int8 in fp32"
     device: str
     streams: int  # batches worth running at the same time
-    batch_tokens: int  # padded subwords a batch that suit the device
+    batch_tokens: int  # subwords a batch that suit the device, with padding unless it packs
     pools: bool  # whether it can pool a word's subwords itself
+    packs: bool  # whether it leaves padding out
 
     def run(self, batch: Batch) -> BatchLabels:
         """Labels the positions of a batch.

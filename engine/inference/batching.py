@@ -1,8 +1,8 @@
-"""Windows to batches and back: sorted by length, cut by a budget of padded subwords. Pure."""
+"""Windows to batches and back: sorted by length, cut by a budget of subwords. Pure."""
 
 import numpy as np
 
-from ..arrays import ragged_range
+from ..arrays import offsets, ragged_range
 from ..text.encoding import SpecialTokens
 from ..types import Batch, EncodedBlock, Ints
 
@@ -12,22 +12,29 @@ _LEAST_LENGTH = 0.95
 _LEAST_FILL = 0.5
 
 
-def plan_batches(lengths: Ints, max_tokens: int) -> list[Ints]:
+def plan_batches(lengths: Ints, max_tokens: int, *, packed: bool = False) -> list[Ints]:
     """Groups windows so that rows times the longest row stay within a budget.
 
     lengths: (windows,) subwords of each, special tokens included
+    packed: the backend leaves padding out: it is the sum of the rows that stays within the budget
     Returns window numbers of each batch, longest rows first; a window that is longer than the
     budget is a batch of its own.
     """
     order = np.argsort(-lengths, kind="stable").astype(np.int32)
     falling = -lengths[order]
+    total = offsets(lengths[order])
     batches = []
     begin = 0
     while begin < len(order):
-        longest = -int(falling[begin])
-        most = max(1, max_tokens // longest)
-        alike = int(np.searchsorted(falling, -_LEAST_LENGTH * longest, side="right")) - begin
-        end = begin + min(most, max(alike, int(_LEAST_FILL * most)))
+        if packed:
+            full = total[begin] + max_tokens
+            rows = int(np.searchsorted(total, full, side="right")) - 1 - begin
+        else:
+            longest = -int(falling[begin])
+            most = max_tokens // longest
+            alike = int(np.searchsorted(falling, -_LEAST_LENGTH * longest, side="right")) - begin
+            rows = min(most, max(alike, int(_LEAST_FILL * most)))
+        end = begin + max(1, rows)
         batches.append(order[begin:end])
         begin = end
     return batches
@@ -87,7 +94,8 @@ def build_batch(
     return Batch(input_ids, mask, word_index, pooled, pooling), words
 
 
-def padding_waste(lengths: Ints, batches: list[Ints]) -> tuple[int, int]:
+def padding_waste(lengths: Ints, batches: list[Ints], *, packed: bool = False) -> tuple[int, int]:
     """Subwords in all rows of the batches, and the places they take with their padding."""
+    subwords = int(lengths.sum())
     padded = sum(int(lengths[rows[0]]) * len(rows) for rows in batches)
-    return int(lengths.sum()), padded
+    return subwords, subwords if packed else padded

@@ -92,10 +92,11 @@ class Labeller(AbstractContextManager["Labeller"]):
         every = np.arange(len(lengths), dtype=np.int32)
         first = first_of_equals(encoded) if self.share_equals else every
         once = every[first == every]
-        plan = plan_batches(lengths[once], budget)
+        packed = self.backend.packs
+        plan = plan_batches(lengths[once], budget, packed=packed)
         run_s: list[float] = []
         batches = [self._start(encoded, once[rows], run_s) for rows in plan]
-        subwords, padded = padding_waste(lengths[once], plan)
+        subwords, padded = padding_waste(lengths[once], plan, packed=packed)
         repeated = int(lengths.sum()) - subwords
         return PendingBlock(encoded, first, batches, subwords, padded, repeated, run_s)
 

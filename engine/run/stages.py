@@ -60,7 +60,10 @@ class Stages:
         self._open: dict[int, _OpenBlock] = {}
 
     def open(self, number: int, kind: str, block: Block) -> EncodedBlock:
-        """Parses and encodes a block; `number` stands for it until it is closed."""
+        """Parses and encodes a block; `number` stands for it until it is closed.
+
+        Returns what the model needs of it: not where words stand in their text.
+        """
         began = time.perf_counter()
         reader, writer = self._formats[kind]
         records = reader.parse(block)
@@ -69,7 +72,8 @@ class Stages:
         encoded = self._encoder.encode(good)
         seconds = time.perf_counter() - began
         self._open[number] = _OpenBlock(block, writer, good, bad, encoded, seconds)
-        return encoded
+        nowhere = encoded.word_start[:0]
+        return replace(encoded, word_start=nowhere, word_end=nowhere)
 
     def close(self, number: int, labels: WordLabels) -> FinishedBlock:
         """Decodes and renders an open block; documents that the model failed on are rejected."""

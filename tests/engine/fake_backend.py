@@ -16,6 +16,7 @@ class FakeBackend:
     device = "cpu"
     streams = 2
     pools = False
+    packs = False
     batch_tokens = 200
 
     def __init__(self, labels: int, poison: int | None = None) -> None:

@@ -12,6 +12,7 @@ from triton.compiler import ASTSource
 from nerx.kernels.attention import _attention_kernel
 from nerx.kernels.bias_gelu import _bias_gelu_kernel
 from nerx.kernels.embedding_norm import _embedding_norm_kernel
+from nerx.kernels.linear_gelu import _COLUMNS, _DEPTH, _ROWS, _linear_gelu_kernel
 from nerx.kernels.residual_norm import _residual_norm_kernel
 from nerx.kernels.word_labels import _word_labels_kernel
 
@@ -20,18 +21,20 @@ GELU = {"ROWS": 16, "COLUMNS": 256}
 OUT = {"ids": "*u8", "scores": "*fp32", "word_logits": "*fp32"}
 TILE = {"MEAN": True, "LOGITS": True, "WORDS": 64, "DEPTH": 64, "TINY": 1e-30}
 DECODE = OUT | TILE | {"first": "*i32", "pieces": "*i32"}
+UP = {"ROWS": _ROWS, "COLUMNS": _COLUMNS, "DEPTH": _DEPTH}
 SEQUENCES = {"begin": "*i32", "scale": "fp32", "SIZE": 64}
 KERNELS = (  # with the warps of a program
     (_residual_norm_kernel, NORM, 1),
     (_embedding_norm_kernel, NORM | {"ids": "*i32", "positions": "*i32"}, 1),
     (_bias_gelu_kernel, GELU | {"TANH": False}, 4),
     (_bias_gelu_kernel, GELU | {"TANH": True}, 4),
+    (_linear_gelu_kernel, UP, 8),
     (_attention_kernel, SEQUENCES | {"TILE": 32}, 4),
     (_attention_kernel, SEQUENCES | {"TILE": 64}, 4),
     (_word_labels_kernel, DECODE | {"POOLED": False, "LABELS": 16}, 4),
     (_word_labels_kernel, DECODE | {"POOLED": True, "LABELS": 64}, 4),
 )
-SIZES = ("width", "words", "labels", "subwords", "heads", "size")
+SIZES = ("width", "inner", "words", "labels", "subwords", "heads", "size")
 
 
 def compiled(kernel, given: dict, floats: str, capability: int, warps: int) -> str:
@@ -42,7 +45,7 @@ def compiled(kernel, given: dict, floats: str, capability: int, warps: int) -> s
     names = kernel.arg_names
     given = dict.fromkeys(names, floats) | {n: "i32" for n in names if n in SIZES} | given
     types = {n: kind if isinstance(kind, str) else "constexpr" for n, kind in given.items()}
-    aligned = [n for n in names if types[n].startswith("*") or n in ("width", "size")]
+    aligned = [n for n in names if types[n].startswith("*") or n in ("width", "inner", "size")]
     source = ASTSource(
         kernel,
         types,

@@ -18,8 +18,9 @@ def test_kernels_compile_for_ampere_and_hopper(tmp_path):
     lines = [line.split() for line in done.stdout.splitlines()]
     assert {line[0] for line in lines} == {"80", "90"}
     assert {line[2] for line in lines} == {"True"}, "a kernel loads less than 16 bytes at once"
-    products = {(line[0], line[3]) for line in lines if line[1] == "_word_labels_kernel"}
-    assert products == {("80", "mma.sync"), ("90", "wgmma.mma_async")}
+    for kernel in ("_word_labels_kernel", "_linear_gelu_kernel"):
+        products = {(line[0], line[3]) for line in lines if line[1] == kernel}
+        assert products == {("80", "mma.sync"), ("90", "wgmma.mma_async")}
     products = {line[3] for line in lines if line[1] == "_attention_kernel"}
     assert products <= {"mma.sync", "wgmma.mma_async"}, "attention without matrix instructions"
     norms = {line[4] for line in lines if line[1].endswith("_norm_kernel")}

@@ -22,6 +22,7 @@ class OnnxRuntimeBackend:
 
     name = "onnxruntime"
     pools = False
+    packs = False
     device = "cpu"
     batch_tokens = 1000  # 500 to 2000 are within a few percent (docs/export.md)
 

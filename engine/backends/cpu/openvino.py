@@ -21,6 +21,7 @@ class OpenVinoBackend:
 
     name = "openvino"
     pools = False
+    packs = False
     device = "cpu"
     batch_tokens = 1000  # 500 to 2000 are within a few percent (docs/export.md)
 

@@ -27,6 +27,7 @@ class TensorRtBackend:
 
     streams = 2  # lanes
     pools = False
+    packs = False
 
     def __init__(
         self, onnx_sha256: str, precision: str, *, flavour: str, device: str = "auto", build: str

@@ -34,6 +34,7 @@ class TorchBackend:
 
     name = "torch"
     pools = True
+    packs = True
 
     def __init__(
         self,

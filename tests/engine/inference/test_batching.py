@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,21 @@ def test_every_window_is_in_one_batch_within_the_budget(lengths: np.ndarray, bud
     used, padded = padding_waste(lengths, batches)
     assert used <= padded
     assert padded == sum(lengths[windows].max() * len(windows) for windows in batches)
+
+
+@given(
+    lengths=st.lists(st.integers(3, 50), max_size=40).map(lambda x: np.array(x, np.int32)),
+    budget=st.integers(1, 200),
+)
+def test_batches_without_padding_are_as_full_as_they_can_be(
+    lengths: np.ndarray, budget: int
+) -> None:
+    batches = plan_batches(lengths, budget, packed=True)
+    assert sorted(np.concatenate([[], *batches]).tolist()) == list(range(len(lengths)))
+    assert all(len(windows) == 1 or lengths[windows].sum() <= budget for windows in batches)
+    for windows, later in pairwise(batches):
+        assert lengths[windows].sum() + lengths[later[0]] > budget
+    assert padding_waste(lengths, batches, packed=True) == (lengths.sum(), lengths.sum())
 
 
 @given(texts=TEXTS, budget=st.integers(10, 100), every=st.booleans())
