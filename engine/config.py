@@ -21,7 +21,7 @@ class LabelConfig:
         label of each word.
     min_score: spans with a lower mean word score are dropped.
     overlap: subwords that neighbouring windows of a long document share, half a window at most.
-    batch_tokens: padded subwords a batch; None for what suits the device.
+    batch_tokens: subwords a batch with their padding; None for what suits the device.
     """
 
     aggregation: str = "first"

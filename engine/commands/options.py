@@ -53,7 +53,7 @@ def label_options(command: F) -> F:
         click.option(
             "--batch-tokens",
             type=click.IntRange(min=1),
-            help="Padded subwords a batch, at most; changes the speed only.",
+            help="Subwords a batch with their padding, at most; changes the speed only.",
         ),
         click.option(
             "--overlap",
