@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from ..engine.bundle import Bundle
 from ..engine.inference.batching import build_batch, plan_batches, window_lengths
 from ..engine.model import open_encoder
@@ -10,14 +12,16 @@ from .sample import Sample
 
 
 def engine_batches(
-    bundle: Bundle, sample: Sample, max_tokens: int, *, packed: bool = False
+    bundle: Bundle, sample: Sample, max_tokens: int, *, packed: bool = False, copies: int = 1
 ) -> Iterator[tuple[Batch, Ints]]:
     """Batches of at most so many subwords, and the words of each one's positions.
 
     packed: they are for a backend that leaves padding out
+    copies: as if the sample were repeated so often, for batches that it would not fill
     """
     encoder = open_encoder(bundle, overlap=min(64, bundle.max_length // 4))
     encoded = encoder.encode(sample.records())
-    lengths = window_lengths(encoded, encoder.special)
-    for windows in plan_batches(lengths, max_tokens, packed=packed):
+    lengths = np.tile(window_lengths(encoded, encoder.special), copies)
+    for numbers in plan_batches(lengths, max_tokens, packed=packed):
+        windows = numbers % len(encoded.windows)
         yield build_batch(encoded, windows, encoder.special, every_subword=False)

@@ -33,7 +33,8 @@ from .kernels import measure_kernels, measure_products
 from .timing import Bench
 
 MODELS = ("bert-base-chinese", "albert-base", *builtin_names())
-PARTS = ("kernels", "encoder", "tag", "peers", "builtins")
+RANDOM_PARTS = ("kernels", "encoder", "tag", "peers")
+PARTS = (*RANDOM_PARTS, "builtins")
 _TOKENS, _FEW_TOKENS = 32768, 1000  # of a batch
 _BLOCK_BYTES = 1 << 20  # so that the first blocks of many workers are soon done
 
@@ -76,33 +77,42 @@ def main(
         end=end,
     )
     for name in models:
-        random = name in SIZES
-        if (random and not set(parts) - {"builtins"}) or (not random and "builtins" not in parts):
-            continue
-        with tempfile.TemporaryDirectory(prefix="nerx-gpu-") as folder:
-            made = Path(folder, "bundle")
-            bundle = write_bundle(name, made, toy=small) if random else Bundle.load(name)
-            tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path()))
-            sample = builtin_sample(tokenizer, bundle.unit)
-            sample = sample.without_tags() if random else sample
-            sample = sample.head(40) if small else sample
-            encoder = partial(measure_encoder, bench, bundle, sample, tokens)
-            work: dict[str, list[Callable[[], None]]] = {}
-            if random:
-                config = random_config(name, toy=small)
-                measures = (measure_kernels, measure_products)
-                work["kernels"] = [partial(one, bench, config, tokens) for one in measures]
-                work["encoder"] = [encoder]
-                work["tag"] = [partial(tagging.measure_tag, bundle, sample)]
-                work["peers"] = [partial(tagging.measure_peers, bundle, sample)]
-            else:
-                agreement = partial(measure_agreement, bench, bundle, sample)
-                tag = partial(tagging.measure_tag, bundle, sample)
-                work["builtins"] = [encoder, agreement, tag]
-            for part in parts:
-                for measure in work.get(part, ()):
-                    attempt(bench, measure, end, part=part, model=bundle.name)
+        having = RANDOM_PARTS if name in SIZES else ("builtins",)
+        if wanted := [part for part in parts if part in having]:
+            with tempfile.TemporaryDirectory(prefix="nerx-gpu-") as folder:
+                work = work_on(name, tagging, Path(folder, "bundle"), small=small)
+                for part in wanted:
+                    for measure in work[part]:
+                        attempt(bench, measure, end, part=part, model=name)
     bench.measure_ceilings("after", small=small)
+
+
+def work_on(
+    name: str, tagging: "Tagging", folder: Path, *, small: bool
+) -> dict[str, list[Callable[[], None]]]:
+    """What there is to measure of a model, by part; one with random weights is made in a folder."""
+    bench, tokens = tagging.bench, tagging.tokens
+    bundle = write_bundle(name, folder, toy=small) if name in SIZES else Bundle.load(name)
+    tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path()))
+    sample = builtin_sample(tokenizer, bundle.unit)
+    sample = sample.head(40) if small else sample
+    if name not in SIZES:
+        return {
+            "builtins": [
+                partial(measure_encoder, bench, bundle, sample, tokens),
+                partial(measure_agreement, bench, bundle, sample),
+                partial(tagging.measure_tag, bundle, sample),
+            ]
+        }
+    sample, config = sample.without_tags(), random_config(name, toy=small)
+    return {
+        "kernels": [
+            partial(one, bench, config, tokens) for one in (measure_kernels, measure_products)
+        ],
+        "encoder": [partial(measure_encoder, bench, bundle, sample, tokens)],
+        "tag": [partial(tagging.measure_tag, bundle, sample)],
+        "peers": [partial(tagging.measure_peers, bundle, sample)],
+    }
 
 
 def attempt(bench: Bench, measure: Callable[[], None], end: float, **facts: str) -> None:

@@ -15,12 +15,14 @@ from ..limits.products import read_products
 from .timing import Bench
 
 _RUN_MS = 3000
+_FULL_BATCHES = 10  # or more: a word is one subword at least
 
 
 def measure_encoder(bench: Bench, bundle: Bundle, sample: Sample, tokens: int) -> None:
     """The encoder to its hidden states and to word labels, without the engine around it."""
     encoder = open_torch(bundle, bench)._encoder
-    batches = engine_batches(bundle, sample, tokens, packed=True)
+    copies = max(1, _FULL_BATCHES * tokens // sample.word_count)
+    batches = engine_batches(bundle, sample, tokens, packed=True, copies=copies)
     packed = [pack(batch) for batch, _ in batches]
     flat = [flatten(one) for one in packed]
     inputs = [(shape.views(torch.from_numpy(b).to(bench.device)), shape) for b, shape in flat]

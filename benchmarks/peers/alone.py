@@ -53,8 +53,8 @@ class AloneDriver:
     def prepare(self, documents: list[list[str]], copies: int) -> None:
         sample = Sample(documents, None, "", self._bundle.unit)
         tokens, packed = self.facts["batch_tokens"], self._packed
-        batches = engine_batches(self._bundle, sample, tokens, packed=packed)
-        self._batches = [batch for batch, _ in batches] * copies
+        batches = engine_batches(self._bundle, sample, tokens, packed=packed, copies=copies)
+        self._batches = [batch for batch, _ in batches]
 
     def run(self, batch_size: int) -> None:
         for found in self._lanes.map(self._run, self._batches):
