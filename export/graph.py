@@ -15,6 +15,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, checker, helper
 
 TAIL_PREFIX = "decode/"  # of the names of the tail's nodes, the classifier's too
 OUTPUTS = ("label_ids", "scores", "word_logits")
+_ELEMENTWISE = ("Add", "Sub", "Mul", "Div", "Erf", "Tanh", "Relu", "Gelu")
 
 
 def append_decode_tail(model: ModelProto, labels: int) -> None:
@@ -52,6 +53,35 @@ def append_decode_tail(model: ModelProto, labels: int) -> None:
     )
     _declare(graph, labels)
     checker.check_model(model)
+
+
+def gather_early(model: ModelProto) -> None:
+    """Moves the gather of the tail to where the last attention ends.
+
+    What follows there (projection, feed-forward network, residuals, norms) treats each row alone:
+    f(grid)[word_index] = f(grid[word_index]), so that it can do without rows that get no label.
+    """
+    graph = model.graph
+    flat = next(node for node in graph.node if node.name == "flat_grid")
+    gather = next(node for node in graph.node if "flat_grid" in node.input)
+    constants = _dimensions_of_constants(graph)
+    moved = _by_row_before(graph, flat, constants)
+    if not moved:
+        return
+    known = constants.keys() | {node.output[0] for node in moved}
+    for node in moved:
+        for place, grid in enumerate(node.input):
+            if grid in known:
+                continue
+            rows = node.input[place] = f"{grid}.labelled"
+            if all(rows not in other.output for other in graph.node):
+                at = list(graph.node).index(node)
+                pick = helper.make_node("Gather", [f"{grid}.flat", "word_index"], [rows], axis=0)
+                graph.node.insert(at, pick)
+                graph.node.insert(at, helper.make_node("Flatten", [grid], [f"{grid}.flat"], axis=2))
+    _rename_output(moved[-1], gather.output[0])
+    graph.node.remove(flat)
+    graph.node.remove(gather)
 
 
 def drop_token_types(model: ModelProto) -> None:
@@ -173,6 +203,39 @@ def _linear_classifier(graph: GraphProto, producers: dict[str, NodeProto]) -> No
         if add.op_type == "Add" and node is not None and node.op_type == "MatMul":
             return node if node.input[1] in weights else None
     return None
+
+
+def _by_row_before(
+    graph: GraphProto, flat: NodeProto, constants: dict[str, int]
+) -> list[NodeProto]:
+    """The nodes that treat each row alone and are read by `flat` and each other only, in order."""
+    readers: dict[str, set[str]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, set()).add(node.output[0])
+    taken, found = {flat.output[0]}, []
+    for node in reversed(graph.node):
+        alone = False
+        if node.op_type == "LayerNormalization":
+            alone = all(item.i == -1 for item in node.attribute if item.name == "axis")
+        elif node.op_type == "MatMul":
+            alone = node.input[0] not in constants and node.input[1] in constants
+        elif node.op_type in _ELEMENTWISE:
+            alone = all(constants.get(name, 0) < 2 for name in node.input)
+        if alone and (reads := readers.get(node.output[0])) and reads <= taken:
+            taken.add(node.output[0])
+            found.append(node)
+    return found[::-1]
+
+
+def _dimensions_of_constants(graph: GraphProto) -> dict[str, int]:
+    """How many dimensions each constant has, by its name."""
+    found = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            [value] = node.attribute
+            found[node.output[0]] = len(value.t.dims)
+    return found
 
 
 def _gather_rows(graph: GraphProto, grid: str, rows: str, width: int) -> list[NodeProto]:

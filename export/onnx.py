@@ -18,6 +18,7 @@ from .graph import (
     drop_token_types,
     drop_unused,
     fold_constant_products,
+    gather_early,
     inline_identities,
     soften_mask,
 )
@@ -53,6 +54,7 @@ def to_onnx(checkpoint: Checkpoint) -> onnx.ModelProto:
     soften_mask(graph)
     drop_token_types(graph)
     append_decode_tail(graph, len(checkpoint.labels))
+    gather_early(graph)
     drop_unused(graph)
     return graph
 

@@ -57,6 +57,20 @@ def test_only_rows_of_words_reach_the_classifier(bert_folder: Path) -> None:
     ]
 
 
+def test_after_the_last_attention_rows_without_a_label_are_left_out(
+    bert_folder: Path, batch: dict
+) -> None:
+    model = to_onnx(load_checkpoint(str(bert_folder)))
+    products = [node for node in model.graph.node if node.name.endswith("output/dense/MatMul")]
+    del model.graph.output[:]
+    model.graph.output.extend(onnx.ValueInfoProto(name=node.output[0]) for node in products)
+    *before, attention, feed_forward = run(model, **batch)
+    words = len(batch["word_index"])
+    assert len(before) >= 2
+    assert all(grid.shape[:2] == batch["input_ids"].shape for grid in before)
+    assert attention.shape[:-1] == feed_forward.shape[:-1] == (words,)
+
+
 def test_logits_made_in_any_other_way_are_gathered() -> None:
     floats = onnx.TensorProto.FLOAT
     model = helper.make_model(
