@@ -13,9 +13,11 @@ import click
 import numpy as np
 from tokenizers import Tokenizer
 
+from ..engine.backends.cores import usable_cores
 from ..engine.backends.select import BACKENDS
 from ..engine.bundle import PRECISIONS, Bundle
 from ..engine.bundles.find import find_bundle, in_precisions
+from ..engine.commands.options import given, threads_option
 from ..engine.errors import BundleError, ConfigError, NerxError
 from ..engine.model import open_encoder
 from ..export.sample import Sample, builtin_sample, read_sample
@@ -56,6 +58,7 @@ SLOWER = 1  # exit code
     help="Weights for the peers, a Hugging Face folder or id.  [default: the model's own]",
 )
 @click.option("--minutes", default=2.0, show_default=True, help="Time to spend, about.")
+@threads_option
 @click.option("--scaling", is_flag=True, help="Also time and memory of 1k to 1M records.")
 @click.option("--json", "json_file", help="Write the result as JSON.")
 @click.option("--plot", "plot_file", help="Draw the result as a PNG file.")
@@ -75,6 +78,8 @@ def command(
     against: str | None,
 ) -> int:
     """Measure nerx beside other libraries, and against the machine's own limit."""
+    if given("threads") and hasattr(os, "sched_setaffinity"):  # peers know no such option
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: usable_cores()])
     _check_outputs(json_file, plot_file)
     old = read_results(against) if against else None
     bundles, absent = _bundles(models, precision)

@@ -91,7 +91,7 @@ class RunConfig:
     force: overwrite the outputs
     resume: go on where an interrupted run with the same output stopped
     limit: records to read at most, None for all
-    workers: processes that parse and render; 0 for a thread
+    workers: processes that parse and render, 0 for a thread; None for as many as are of use
     block_bytes: of input a block; None for what suits the device
     columns: of a table, with commas between, that its output has too; None for all
     shard: number, from 0, and count of the shards of a larger job; their outputs are named by it
@@ -116,7 +116,7 @@ class RunConfig:
     force: bool = False
     resume: bool = False
     limit: int | None = None
-    workers: int = 0
+    workers: int | None = 0
     block_bytes: int | None = None
     columns: str | None = None
     shard: tuple[int, int] | None = None

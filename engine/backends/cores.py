@@ -1,32 +1,65 @@
 """The processors: their names, and how many cores this process may use."""
 
+import math
 import os
 import platform
-from pathlib import Path
+from pathlib import Path, PurePath
 
-_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
+_OWN_GROUPS = Path("/proc/self/cgroup")
 _CPUINFO = Path("/proc/cpuinfo")
 _GPUS = Path("/proc/driver/nvidia/gpus")  # of the driver, which tells without any library
+_LIMIT = "NERX_THREADS"
 
 
 def usable_cores() -> int:
-    """Cores by CPU affinity, and by the quota of a container where there is one; at least 1."""
+    """Cores by CPU affinity, the quota of a container and `limit_cores`; at least 1."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, _quota()))
+    limit = os.environ.get(_LIMIT, "")
+    bounds = [cores or 1, _quota(), int(limit) if limit.isdigit() else math.inf]
+    return max(1, int(min(bounds)))
 
 
-def _quota() -> int:
-    """Whole cores' worth of time that the control group grants; a large number without a limit."""
+def limit_cores(count: int) -> None:
+    """Bounds the cores of this process and those that it starts, the thread pools of OpenMP
+    (torch) and of `tokenizers` included; to be called before they have been made.
+    """
+    for name in (_LIMIT, "OMP_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ[name] = str(count)
+
+
+def _quota() -> float:
+    """Cores' worth of time that control groups of either version grant; infinite without a limit.
+
+    Those of this process as the host names them, and the root, which is its own in a container.
+    """
+    limits = [math.inf]
+    for group in _read(_OWN_GROUPS).splitlines():
+        _, kinds, place = group.split(":", 2)
+        if kinds and "cpu" not in kinds.split(","):
+            continue
+        own = PurePath(place.lstrip("/"))
+        for folder in (own, *own.parents):
+            at = _CONTROL_GROUPS / ("cpu" if kinds else "") / folder
+            if kinds:
+                found = [_read(at / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
+            else:
+                found = _read(at / "cpu.max").split()
+            if len(found) == 2 and all(map(str.isdigit, found)):  # "max" or -1 is no limit
+                limits.append(int(found[0]) / int(found[1]))
+    return min(limits)
+
+
+def _read(path: Path) -> str:
     try:
-        granted, period = _QUOTA.read_text().split()
-        return max(1, int(granted) // int(period))
-    except (OSError, ValueError):  # no control group, or "max"
-        return 1 << 16
+        return path.read_text("utf-8")
+    except OSError:
+        return ""
 
 
 def processor_name() -> str:
     """The processor's name where Linux tells it, else the architecture's."""
-    lines = _CPUINFO.read_text("utf-8").split("\n") if _CPUINFO.is_file() else []
+    lines = _read(_CPUINFO).split("\n")
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())
 

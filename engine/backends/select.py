@@ -51,7 +51,7 @@ def open_backend(
         `RUNTIMES` that is installed
     precision: "int8", "fp32" or "fp16", or "auto" for the fastest there is
     device: "cpu", "cuda", "cuda:0", or "auto" for what the backend is made for
-    threads: cores that a runtime of `RUNTIMES` computes on, None for all that there are
+    threads: cores of a CPU to compute on, None for all that there are
 
     Raises:
         BackendError: the runtime is unknown, not installed, or cannot load the model.
@@ -60,7 +60,7 @@ def open_backend(
     if backend in GPU_RUNTIMES:
         return _open_tensorrt(bundle, backend, precision, device)
     if backend == "torch" or (backend == "auto" and _torch_has_gpu(bundle, precision, device)):
-        return _open_torch(bundle, precision, device)
+        return _open_torch(bundle, precision, device, threads)
     on_gpu = device.startswith("cuda")
     if device not in ("auto", "cpu") and not (on_gpu and backend in ("auto", "onnxruntime")):
         raise BackendError(f"device {device!r} is not supported by backend {backend}; try cpu")
@@ -106,7 +106,7 @@ def _torch_has_gpu(bundle: Bundle, precision: str, device: str) -> bool:
     return bundle.architecture in ARCHITECTURES and find_weights(bundle) is not None
 
 
-def _open_torch(bundle: Bundle, precision: str, device: str) -> Backend:
+def _open_torch(bundle: Bundle, precision: str, device: str, threads: int | None) -> Backend:
     if not all(map(find_spec, _TORCH)):
         raise BackendError("backend torch is not installed: run `pip install 'nerx-engine[cuda]'`")
     try:
@@ -118,7 +118,7 @@ def _open_torch(bundle: Bundle, precision: str, device: str) -> Backend:
             "run `pip install --force-reinstall torch`"
         ) from error
     config, weights = load_weights(bundle)
-    return TorchBackend(config, weights, precision=precision, device=device)
+    return TorchBackend(config, weights, precision=precision, device=device, threads=threads)
 
 
 def _fastest() -> str:

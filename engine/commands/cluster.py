@@ -17,7 +17,7 @@ from .options import given
 
 _ONE_MACHINE = {  # options that a job on a cluster does not take
     *("output", "to", "workers", "on_error", "rejects", "max_errors"),
-    *("limit", "force", "stats", "shard"),
+    *("limit", "force", "stats", "shard", "threads", "token_column"),
 }
 
 

@@ -10,7 +10,7 @@ from ..labels.scoring import Score, Scores
 from ..model import Model
 from ..run.evaluation import evaluate
 from ..run.gold import read_gold
-from .options import label_options, model_options, token_column_option
+from .options import label_options, model_options, threads_option, token_column_option
 
 
 @click.command("eval")
@@ -19,6 +19,7 @@ from .options import label_options, model_options, token_column_option
 @click.option("--format", type=click.Choice(LINES), help="Gold format, if not as it looks.")
 @token_column_option
 @label_options
+@threads_option
 def command(
     gold: str,
     model: str,

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ..backends.cores import limit_cores
 from ..backends.select import BACKENDS
 from ..bundle import PRECISIONS
 from ..config import AGGREGATIONS, DECODERS, LabelConfig
@@ -80,6 +81,22 @@ def label_options(command: F) -> F:
     return command
 
 
+def threads_option(command: F) -> F:
+    """Bounds the cores of the command and of all that it starts, as soon as it is read."""
+
+    def limit(context: click.Context, parameter: click.Parameter, value: int | None) -> None:
+        if value is not None:
+            limit_cores(value)
+
+    return click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        callback=limit,
+        expose_value=False,
+        help="Cores to use  [default: all that the process may use]",
+    )(command)
+
+
 def token_column_option(command: F) -> F:
     """Which column of CoNLL holds the tokens: `token_column`, from 1."""
     return click.option(
@@ -87,6 +104,19 @@ def token_column_option(command: F) -> F:
         type=click.IntRange(min=1),
         help="Column of CoNLL that holds the token  [default: 1]",
     )(command)
+
+
+class Workers(click.ParamType[int | None]):
+    """A number of processes, or "auto", which is None."""
+
+    name = "workers"
+
+    def convert(self, value: Any, *_: Any) -> int | None:
+        if value == "auto":
+            return None
+        if not str(value).isdigit():
+            self.fail(f"{value!r} is neither auto nor a number of processes")
+        return int(value)
 
 
 def given(name: str) -> bool:

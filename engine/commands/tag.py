@@ -25,7 +25,14 @@ from ..model import Model
 from ..run.interrupts import Interrupts
 from ..run.run import Run
 from .exit_codes import REJECTED
-from .options import given, label_options, model_options, token_column_option
+from .options import (
+    Workers,
+    given,
+    label_options,
+    model_options,
+    threads_option,
+    token_column_option,
+)
 
 _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 
@@ -57,10 +64,13 @@ _PATIENCE_S = 2.5  # what a block in flight may still take after an interrupt
 @click.option("--min-score", default=0.0, help="Drop entities with a lower score.")
 @click.option(
     "--workers",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Processes that parse and render, where a thread is too slow for the model.",
+    type=Workers(),
+    default="auto",
+    show_default=True,
+    metavar="auto|N",
+    help="Processes that parse and render; auto starts some where a thread is too slow.",
 )
+@threads_option
 @click.option(
     "--on-error",
     type=click.Choice(("fail", "skip")),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 
 from ..types import Block, EncodedBlock, WordLabels
 from .stages import FinishedBlock, Stages
@@ -28,36 +29,53 @@ class Pool(AbstractContextManager["Pool"]):
     """
 
     def __init__(self, stages: Stages, processes: int = 0) -> None:
-        self.count = max(processes, 1)
-        self._executors: list[Executor]
-        strangers = multiprocessing.active_children()
+        self.processes = 0
+        self._stages = stages
+        self._children: list[BaseProcess] = []
+        self._executors: list[Executor] = []  # those whose turn it is, one after the other
+        self._all: list[Executor] = []
+        self._at: dict[int, Executor] = {}  # where each open block is
         if processes:
-            context = multiprocessing.get_context("spawn")
-            self._executors = [
-                ProcessPoolExecutor(1, context, _start_process, (stages,)) for _ in range(processes)
-            ]
-            with _signals_held_back():
-                for executor in self._executors:
-                    executor.submit(os.getpid)  # starts the process
+            self.grow(processes)
         else:
-            self._executors = [ThreadPoolExecutor(1, "nerx-work", _start, (stages,))]
+            self._executors = self._all = [ThreadPoolExecutor(1, "nerx-work", _start, (stages,))]
+
+    @property
+    def count(self) -> int:
+        return len(self._executors)
+
+    def grow(self, processes: int) -> None:
+        """Gives further blocks to so many processes, instead of to the thread."""
+        context = multiprocessing.get_context("spawn")
+        strangers = multiprocessing.active_children()
+        started = [
+            ProcessPoolExecutor(1, context, _start_process, (self._stages,))
+            for _ in range(processes)
+        ]
+        with _signals_held_back():
+            for executor in started:
+                executor.submit(os.getpid)  # starts the process
         children = multiprocessing.active_children()
-        self._processes = [child for child in children if child not in strangers]
+        self._children = [child for child in children if child not in strangers]
+        self._executors = [*started]
+        self._all = [*self._all, *started]
+        self.processes = processes
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        for executor in self._executors:
+        for executor in self._all:
             executor.shutdown(wait=False, cancel_futures=True)
         if error:  # a process may be at work for long, or stuck; nothing in it is wanted any more
-            for process in self._processes:
+            for process in self._children:
                 process.kill()
 
     def open(self, number: int, kind: str, block: Block) -> Future[EncodedBlock]:
         """Starts `Stages.open` on the worker whose turn it is."""
-        return self._executors[number % self.count].submit(_open, number, kind, block)
+        self._at[number] = self._executors[number % self.count]
+        return self._at[number].submit(_open, number, kind, block)
 
     def close(self, number: int, labels: WordLabels) -> Future[FinishedBlock]:
         """Starts `Stages.close` on the worker that opened the block."""
-        return self._executors[number % self.count].submit(_close, number, labels)
+        return self._at.pop(number).submit(_close, number, labels)
 
 
 @contextmanager
@@ -89,6 +107,7 @@ def _start(stages: Stages) -> None:
 
 
 def _start_process(stages: Stages) -> None:
+    os.environ["RAYON_NUM_THREADS"] = "1"  # a worker is one core's work, its tokenizer included
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _start(stages)
 

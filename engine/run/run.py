@@ -19,6 +19,7 @@ from .results import Results
 from .stages import Stages
 from .stats import Stats
 from .stream import default_block_bytes, label_stream
+from .workers import workers_at_first, workers_needed
 
 
 class Run(AbstractContextManager["Run"]):
@@ -40,7 +41,9 @@ class Run(AbstractContextManager["Run"]):
             self._results = stack.enter_context(
                 Results(config, self._inputs.kinds, self._fingerprint())
             )
-            self._pool = stack.enter_context(Pool(stages, config.workers))
+            auto = config.workers is None
+            workers = workers_at_first(model.backend.device) if auto else config.workers or 0
+            self._pool = stack.enter_context(Pool(stages, workers))
             self._stack = stack.pop_all()
 
     def __exit__(self, *error: Any) -> None:
@@ -58,9 +61,17 @@ class Run(AbstractContextManager["Run"]):
             with self._stats.clock.measure("write"):
                 self._results.write(item, finished)
             self.seconds = time.perf_counter() - began
+            self._start_workers()
             yield self.progress
         self._results.close()
         self.seconds = time.perf_counter() - began
+
+    def _start_workers(self) -> None:
+        """Starts processes in place of the thread, where it has turned out that they are of use."""
+        if self._config.workers is None and not self._pool.processes:
+            streams = self._model.backend.streams
+            if count := workers_needed(self._stats.clock, self.seconds, streams):
+                self._pool.grow(count)
 
     @property
     def progress(self) -> Progress:
@@ -94,7 +105,7 @@ class Run(AbstractContextManager["Run"]):
     def stats(self) -> dict[str, Any]:
         """Counts of the whole output; times, padding and memory of this process alone."""
         model, backend = self._model, self._model.backend
-        now, workers = self.progress, self._config.workers
+        now, workers = self.progress, self._pool.processes
         return {
             "nerx": version("nerx-engine"),
             "model": model.bundle.name,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +59,10 @@ class Stages:
         self._scheme = scheme
         self._config = config
         self._open: dict[int, _OpenBlock] = {}
+
+    def __reduce__(self) -> tuple[type["Stages"], tuple[Any, ...]]:
+        """What is pickled for another process has no block open."""
+        return Stages, (self._formats, self._encoder, self._scheme, self._config)
 
     def open(self, number: int, kind: str, block: Block) -> EncodedBlock:
         """Parses and encodes a block; `number` stands for it until it is closed.

@@ -73,8 +73,7 @@ class _Flow:
         self._pool = pool
         self._labeller = labeller
         self._stats = stats
-        self._most = pool.count + _RUNNING + 1
-        self._most_bytes = self._most * block_bytes
+        self._block_bytes = block_bytes
         self._opening: deque[tuple[InputBlock, Future[EncodedBlock]]] = deque()
         self._running: deque[tuple[InputBlock, PendingBlock]] = deque()
         self._closing: deque[tuple[InputBlock, Future[FinishedBlock]]] = deque()
@@ -87,7 +86,8 @@ class _Flow:
     def full(self) -> bool:
         held = [item for item, _ in (*self._opening, *self._running, *self._closing)]
         size = sum(len(item.block.data) for item in held)
-        return len(held) >= self._most or size >= self._most_bytes
+        most = self._pool.count + _RUNNING + 1
+        return len(held) >= most or size >= most * self._block_bytes
 
     def wait(self, ahead: "_Ahead") -> None:
         """Waits until there is something to do: a step, or a block that has been read."""

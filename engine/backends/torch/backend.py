@@ -19,6 +19,7 @@ from ....kernels.word_labels import MAX_LABELS
 from ...arrays import offsets
 from ...errors import BackendError
 from ...types import Batch, BatchLabels, Floats
+from ..cores import usable_cores
 from .lanes import Computed, Lanes, compute
 from .packing import PackedBatch, halves, pack
 
@@ -43,12 +44,14 @@ class TorchBackend:
         *,
         precision: str = "auto",
         device: str = "auto",
+        threads: int | None = None,
     ) -> None:
         """Puts the weights on the device and runs a small batch, which compiles the kernels.
 
         weights: by their Hugging Face names
         precision: "fp16", "fp32" or "auto"
         device: "cpu", "cuda", "cuda:1", or "auto" for the first GPU if there is one
+        threads: cores of a CPU that torch computes on from now on, None for all
 
         Raises:
             BackendError: the device or the precision cannot be had, or the weights do not fit.
@@ -58,6 +61,8 @@ class TorchBackend:
         self.device = str(place)
         self.precision = _find_precision(precision, on_gpu)
         self.streams = 2 if on_gpu else 1  # on a CPU, torch's own threads share a batch
+        if not on_gpu:
+            torch.set_num_threads(min(threads or usable_cores(), torch.get_num_threads()))
         self.batch_tokens = _GPU_TOKENS if on_gpu else _CPU_TOKENS
         try:
             self._encoder = PackedEncoder(

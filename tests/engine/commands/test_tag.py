@@ -131,6 +131,16 @@ def test_statistics_are_written(nerx: Nerx, tmp_path: Path, source: str) -> None
     assert not (tmp_path / "other").exists()
 
 
+def test_threads_bound_the_cores(nerx: Nerx, tmp_path: Path, source: str) -> None:
+    stats = tmp_path / "stats.json"
+    done = nerx(source, "-o", str(tmp_path / "out"), "--stats", str(stats), "--threads", "1")
+    assert done.returncode == 0
+    found = json.loads(stats.read_text())
+    assert (found["streams"], found["workers"]) == (1, 0)
+    wrong = nerx(source, "--workers", "many")
+    assert (wrong.returncode, b"'many' is neither auto nor a number" in wrong.stderr) == (2, True)
+
+
 def test_the_end_of_a_finished_run_is_said(nerx: Nerx, tmp_path: Path) -> None:
     source = tmp_path / "in.txt"
     source.write_text("Paris\n")
