@@ -121,6 +121,15 @@ def test_what_the_tables_do_not_hold_is_refused(model) -> None:
             backend.run(Batch(batch.input_ids * 0 + wrong, batch.attention_mask, batch.word_index))
 
 
+def test_threads_bound_the_cores_of_torch(model) -> None:
+    before = torch.get_num_threads()
+    try:
+        backend_of(model, threads=1)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_what_a_cpu_cannot_do_is_refused(model) -> None:
     for precision in ("fp16", "int8"):
         with pytest.raises(BackendError, match=f"on a CPU computes in fp32, not {precision}"):
