@@ -1,5 +1,9 @@
 """`nerx eval`: score a model on gold data."""
 
+import json
+from importlib.metadata import version
+from typing import Any
+
 import click
 
 from ..bundles.find import find_bundle
@@ -20,6 +24,7 @@ from .options import label_options, model_options, threads_option, token_column_
 @token_column_option
 @label_options
 @threads_option
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead of a table.")
 def command(
     gold: str,
     model: str,
@@ -33,6 +38,7 @@ def command(
     decode: str,
     overlap: int,
     batch_tokens: int | None,
+    as_json: bool,
 ) -> None:
     """Score a model on GOLD.
 
@@ -50,11 +56,31 @@ def command(
     ) as loaded:
         scores = evaluate(loaded, sentences)
     runtime = loaded.backend
+    if as_json:
+        facts = {
+            "nerx": version("nerx-engine"),
+            "model": model,
+            "gold": gold,
+            "sentences": len(sentences),
+            "backend": [runtime.name, runtime.precision, runtime.device],
+            "decode": decode,
+            "scheme": loaded.scheme.name,
+            "total": _figures(scores.total),
+            "types": {name: _figures(score) for name, score in scores.by_type.items()},
+            "accuracy": scores.accuracy,
+        }
+        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        return
     click.echo(
         f"{model} on {gold}: {len(sentences):,} sentences, {runtime.name} {runtime.precision},"
         f" {decode} decoding;\nseqeval default mode, labels {loaded.scheme.name.upper()}"
     )
     click.echo(_table(scores, loaded.scheme))
+
+
+def _figures(score: Score) -> dict[str, Any]:
+    rates = {"precision": score.precision, "recall": score.recall, "f1": score.f1}
+    return rates | {name: getattr(score, name) for name in ("correct", "predicted", "gold")}
 
 
 def _table(scores: Scores, scheme: Scheme) -> str:

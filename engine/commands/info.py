@@ -1,6 +1,9 @@
 """`nerx info`: what this machine can run."""
 
+import json
 import os
+from importlib.metadata import version
+from typing import Any
 
 import click
 
@@ -14,39 +17,71 @@ _PACKAGES = {"torch": "'nerx-engine[cuda]'"} | {
 
 
 @click.command("info")
-def command() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead of lines.")
+def command(as_json: bool) -> None:
     """Show runtimes, devices and built-in models."""
-    click.echo(f"machine   {processor_name()}, {usable_cores()} of {os.cpu_count()} cores usable")
-    click.echo(f"gpu       {', '.join(gpu_names()) or 'none that an NVIDIA driver knows'}")
+    facts = _facts()
+    if as_json:
+        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        return
+    machine = f"{facts['cores']} of {facts['cores_of_machine']} cores usable"
+    click.echo(f"machine   {facts['processor']}, {machine}")
+    click.echo(f"gpu       {', '.join(facts['gpus']) or 'none that an NVIDIA driver knows'}")
+    for name, state in facts["runtimes"].items():
+        missing = f"not installed: pip install {_PACKAGES.get(name, name)}"
+        click.echo(f"runtime   {name:12} {state or missing}")
+    auto = facts["auto"]
+    click.echo(f"auto      {auto['backend'] or 'none'}: {auto['reason']}")
+    for model in facts["models"]:
+        click.echo(f"model     {_describe(model)}")
+
+
+def _facts() -> dict[str, Any]:
     found = installed_runtimes(BACKENDS)
-    for name in BACKENDS:
-        state = found.get(name, f"not installed: pip install {_PACKAGES.get(name, name)}")
-        click.echo(f"runtime   {name:12} {state}")
-    click.echo(f"auto      {_choice()}")
-    for name in builtin_names():
-        click.echo(f"model     {_describe(Bundle.load(name))}")
+    backend, reason = _choice()
+    return {
+        "nerx": version("nerx-engine"),
+        "processor": processor_name(),
+        "cores": usable_cores(),
+        "cores_of_machine": os.cpu_count(),
+        "gpus": gpu_names(),
+        "runtimes": {name: found.get(name) for name in BACKENDS},
+        "auto": {"backend": backend, "reason": reason},
+        "models": [_model(Bundle.load(name)) for name in builtin_names()],
+    }
 
 
-def _choice() -> str:
+def _choice() -> tuple[str | None, str]:
     """What `--backend auto` takes for the built-in models, and why."""
     if on_gpu := gpu_backends():
-        return f"{on_gpu[0]}: there is a GPU"
+        return on_gpu[0], "there is a GPU"
     found = list(installed_runtimes(RUNTIMES))
     if not found:
-        return "none: no runtime is installed"
+        return None, "no runtime is installed"
     if found[0] != "openvino":
-        return f"{found[0]}: the only one that is installed"
+        return found[0], "the only one that is installed"
     from ..backends.cpu.int8 import multiplies_int8
 
     if multiplies_int8():
-        return "openvino: this processor has instructions for int8 products"
-    return "openvino, int8 models in fp32: no instructions for int8 products here, so it is faster"
+        return found[0], "this processor has instructions for int8 products"
+    return found[0], "no instructions for int8 products here, so int8 models run faster in fp32"
 
 
-def _describe(bundle: Bundle) -> str:
-    precisions = ", ".join(artifact.precision for artifact in bundle.artifacts)
-    scores = ", ".join(f"{key} {value}" for key, value in bundle.card.get("scores", {}).items())
+def _model(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "name": bundle.name,
+        "task": bundle.card.get("task", ""),
+        "bytes": bundle.size_bytes,
+        "precisions": [artifact.precision for artifact in bundle.artifacts],
+        "licence": bundle.source.get("licence", "licence unknown"),
+        "labels": list(bundle.labels),
+        "scores": bundle.card.get("scores", {}),
+    }
+
+
+def _describe(model: dict[str, Any]) -> str:
+    scores = ", ".join(f"{key} {value}" for key, value in model["scores"].items())
     return (
-        f"{bundle.name:4}{bundle.card.get('task', '')}; {bundle.size_bytes / 1e6:.0f} MB,"
-        f" {precisions}; {bundle.source.get('licence', 'licence unknown')}; {scores}"
+        f"{model['name']:4}{model['task']}; {model['bytes'] / 1e6:.0f} MB,"
+        f" {', '.join(model['precisions'])}; {model['licence']}; {scores}"
     )

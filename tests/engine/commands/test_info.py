@@ -1,5 +1,6 @@
 """`nerx info` as its users meet it."""
 
+import json
 import os
 import platform
 import re
@@ -45,6 +46,19 @@ def test_gpus_are_named_by_their_driver(tmp_path: Path, monkeypatch: pytest.Monk
     assert info()["gpu"] == ["NVIDIA H100 80GB HBM3, NVIDIA H200 80GB HBM3"]
 
 
+def test_json_holds_what_the_lines_say() -> None:
+    found = json.loads(CliRunner().invoke(command, ["--json"], catch_exceptions=False).output)
+    lines = info()
+    assert f"{found['cores']} of {found['cores_of_machine']} cores" in lines["machine"][0]
+    assert lines["auto"] == [f"{found['auto']['backend']}: {found['auto']['reason']}"]
+    assert [name for name, state in found["runtimes"].items() if state] == list(
+        installed_runtimes(BACKENDS)
+    )
+    for model, line in zip(found["models"], lines["model"], strict=True):
+        assert f"{model['bytes'] / 1e6:.0f} MB" in line
+        assert all(f"{key} {value}" in line for key, value in model["scores"].items())
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="AVX2 is of x86-64")
 def test_the_choice_is_told_with_its_reason() -> None:
     pytest.importorskip("openvino")
@@ -52,4 +66,4 @@ def test_the_choice_is_told_with_its_reason() -> None:
     env = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
     done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
     [choice] = [line for line in done.stdout.splitlines() if line.startswith("auto")]
-    assert "openvino, int8 models in fp32: no instructions for int8" in choice
+    assert "openvino: no instructions for int8 products here" in choice
