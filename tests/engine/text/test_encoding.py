@@ -56,6 +56,17 @@ def test_subwords_and_words_are_those_of_the_tokenizer(kind: str, tokens: list[s
         assert block.subword_ids[begin:end].tolist() == expected
 
 
+def test_a_special_token_is_one_as_a_given_word_and_not_in_raw_text() -> None:
+    tokenizer = wordpiece()
+    tokenizer.add_special_tokens(["[SEP]"])
+    separator = tokenizer.token_to_id("[SEP]")
+    given = encoder(tokenizer).encode(token_records(["par", "[SEP]"]))
+    assert given.subword_ids.tolist() == [tokenizer.token_to_id("par"), separator]
+    raw = encoder(tokenizer).encode(text_records("par [SEP]"))
+    assert separator not in raw.subword_ids
+    assert words(raw, ["par [SEP]"]) == [["par", "[", "SEP", "]"]]
+
+
 @given(texts=st.lists(HOSTILE, max_size=5))
 def test_offsets_slice_the_text_and_leave_out_white_space_only(texts: list[str]) -> None:
     for unit in ("words", "characters"):
