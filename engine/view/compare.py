@@ -8,7 +8,7 @@ from itertools import accumulate, zip_longest
 from ..errors import InputError
 from ..labels.scoring import Score
 from .records import Shown, Span, cut
-from .tally import PAGE_CHARACTERS, Ranked, bound, least
+from .tally import PAGE_CHARACTERS, Names, Ranked, bound, least
 
 WORST = 200  # records that are kept
 _QUOTED = 60  # characters of a text in a message
@@ -21,7 +21,7 @@ class Comparison:
     """Counts over pairs of records, and the pairs that differ most.
 
     confusions: type in the first and in the second, "" for none, of spans that overlap and differ
-    names: type and name of spans that only one of the two has
+    names: by type, of spans that only one of the two has
     """
 
     records: int = 0
@@ -31,7 +31,7 @@ class Comparison:
     first: Counter[str] = field(default_factory=Counter)
     second: Counter[str] = field(default_factory=Counter)
     confusions: Counter[tuple[str, str]] = field(default_factory=Counter)
-    names: Counter[tuple[str, str]] = field(default_factory=Counter)
+    names: Names = field(default_factory=dict)
     worst: list[Ranked] = field(default_factory=list)
 
     def score(self, kind: str | None = None) -> Score:
@@ -54,7 +54,8 @@ class Comparison:
         theirs_only = sorted(key for key in theirs if key not in ours)
         self.confusions.update(_confused(ours_only, theirs_only))
         disputed = {*ours_only, *theirs_only}
-        self.names.update((kind, first.text[start:end]) for start, end, kind in disputed)
+        for start, end, kind in disputed:
+            self.names.setdefault(kind, Counter())[first.text[start:end]] += 1
         bound(self.names)
         pair = first._replace(others=second.spans, focus=min(disputed)[0])
         self.worst.append(Ranked(-len(disputed), self.records, cut(pair, PAGE_CHARACTERS)))

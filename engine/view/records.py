@@ -60,7 +60,7 @@ def parse(block: Block, path: str) -> tuple[list[int], list[Value]]:
     if len(numbers) < len(lines):
         lines = [lines[number - block.line] for number in numbers]
     try:
-        return numbers, [orjson.loads(line) for line in lines]
+        return numbers, list(map(orjson.loads, lines))
     except ValueError:
         pairs = zip(numbers, lines, strict=True)
         return numbers, [_load(line, f"{path}:{number}") for number, line in pairs]

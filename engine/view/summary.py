@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from heapq import nsmallest
 
 import numpy as np
 
 from ..labels.scoring import Score
 from .compare import Comparison
-from .tally import LENGTH_BINS, SCORE_BINS, Numbers, Tally
+from .tally import LENGTH_BINS, SCORE_BINS, Names, Numbers, Tally
 
 _TYPES = 40  # rows of a table; what else there is, is summed up
 _NAMES = 100
@@ -82,9 +83,10 @@ def confusion_rows(comparison: Comparison) -> list[tuple[str, str, int]]:
     return [(a, b, count) for (a, b), count in comparison.confusions.most_common(_CONFUSIONS)]
 
 
-def name_rows(names: Counter[tuple[str, str]]) -> list[tuple[str, str, int]]:
+def name_rows(names: Names) -> list[tuple[str, str, int]]:
     """Name, type and count of the names that are found most; punctuation is none."""
-    ranked = ((name, kind, count) for (kind, name), count in names.most_common(2 * _NAMES))
+    rows = ((name, kind, n) for kind, part in names.items() for name, n in part.items())
+    ranked = nsmallest(2 * _NAMES, rows, key=lambda row: (-row[2], *row))
     return [row for row in ranked if any(map(str.isalnum, row[0]))][:_NAMES]
 
 

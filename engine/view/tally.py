@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ _NAME_CHARACTERS = 100  # what is longer is no name
 _MIXED = 'some lines have "entities", others "words"; view them apart'
 
 Numbers = NDArray[np.float64]
+Names = dict[str, Counter[str]]  # by type
 
 
 class Ranked(NamedTuple):
@@ -32,6 +34,17 @@ class Ranked(NamedTuple):
     record: Shown
 
 
+class Limits(NamedTuple):
+    """What the keys of records are not above if these are to be kept, where as much is known."""
+
+    sample: float = inf
+    doubtful: float = inf
+    longest: float = inf
+
+
+NO_LIMITS = Limits()
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts over records, and some of the records.
@@ -39,7 +52,7 @@ class Tally:
     kind: the key of what was found: "entities" or "words"
     bare: records in which nothing was found
     types: of entities; for words their lengths
-    names: type and name
+    names: by type, how often each was found
     scores: for each type how many are in which twentieth: (SCORE_BINS,)
     """
 
@@ -51,7 +64,7 @@ class Tally:
     scored: bool = False
     types: Counter[str] = field(default_factory=Counter)
     score_sums: Counter[str] = field(default_factory=Counter)
-    names: Counter[tuple[str, str]] = field(default_factory=Counter)
+    names: Names = field(default_factory=dict)
     names_forgotten: bool = False
     scores: dict[str, Any] = field(default_factory=dict)
     lengths: Numbers = field(default_factory=lambda: np.zeros(LENGTH_BINS))
@@ -75,7 +88,8 @@ class Tally:
         self.scored |= other.scored
         self.types.update(other.types)
         self.score_sums.update(other.score_sums)
-        self.names.update(other.names)
+        for kind, names in other.names.items():
+            self.names.setdefault(kind, Counter()).update(names)
         for kind, bins in other.scores.items():
             self.scores[kind] = self.scores.get(kind, 0) + bins
         self.lengths += other.lengths
@@ -84,34 +98,47 @@ class Tally:
         self.longest = least(self.longest + other.longest, LONGEST)
         self.names_forgotten |= bound(self.names)
 
+    def limits(self) -> Limits:
+        """What other records must be within to be kept beside these."""
+        lists = ((self.sample, SAMPLE), (self.doubtful, DOUBTFUL), (self.longest, LONGEST))
+        return Limits(*(rows[-1].key if len(rows) == size else inf for rows, size in lists))
+
 
 def least(rows: list[Ranked], size: int) -> list[Ranked]:
     """The rows of the least keys, those first."""
     return sorted(rows, key=lambda row: row[:2])[:size]
 
 
-def bound(names: Counter[tuple[str, str]]) -> bool:
+def bound(names: Names) -> bool:
     """Forgets rare names where there are very many; whether it did."""
-    if len(names) <= 4 * _NAMES:
+    if sum(map(len, names.values())) <= 4 * _NAMES:
         return False
-    kept = names.most_common(_NAMES)
-    names.clear()
-    names.update(dict(kept))
+    counts = np.array([count for part in names.values() for count in part.values()])
+    least = np.partition(counts, -_NAMES)[-_NAMES]
+    room = _NAMES - int((counts > least).sum())  # for names that are found just so often
+    for kind, part in names.items():
+        names[kind] = Counter()
+        for name, count in part.items():
+            if count > least or (count == least and room > 0):
+                room -= count == least
+                names[kind][name] = count
     return True
 
 
-def tally_block(block: Block, path: str, seed: int) -> Tally:
+def tally_block(block: Block, path: str, seed: int, limits: Limits = NO_LIMITS) -> Tally:
     """Counts the records of a block.
 
     Raises:
         InputError: one of them is no labelled record.
     """
     numbers, values = parse(block, path)
-    return tally_values(numbers, values, path, seed)
+    return tally_values(numbers, values, path, seed, limits)
 
 
-def tally_values(numbers: list[int], values: list[Value], path: str, seed: int) -> Tally:
-    """Counts records.
+def tally_values(
+    numbers: list[int], values: list[Value], path: str, seed: int, limits: Limits = NO_LIMITS
+) -> Tally:
+    """Counts records, and keeps some of those within the limits.
 
     numbers: of their lines
 
@@ -119,14 +146,14 @@ def tally_values(numbers: list[int], values: list[Value], path: str, seed: int) 
         InputError: one of them is no labelled record.
     """
     try:
-        return _tally(numbers, values, path, seed)
+        return _tally(numbers, values, path, seed, limits)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError):
         for number, value in zip(numbers, values, strict=True):
             check(value, f"{path}:{number}")
         raise InputError(f"{path}: {_MIXED}") from None
 
 
-def _tally(numbers: list[int], values: list[Value], path: str, seed: int) -> Tally:
+def _tally(numbers: list[int], values: list[Value], path: str, seed: int, limits: Limits) -> Tally:
     if not values:
         return Tally()
     segmented = "words" in values[0]
@@ -136,11 +163,12 @@ def _tally(numbers: list[int], values: list[Value], path: str, seed: int) -> Tal
     lengths = np.fromiter(map(_length, values), np.int64, len(values))
     flat = [item for items in found for item in items]
 
-    def keep(keys: Numbers, size: int, most: int) -> list[Ranked]:
-        order = np.argsort(keys, kind="stable")[:size]
+    def keep(keys: Numbers, limit: float, size: int, most: int) -> list[Ranked]:
+        within = np.flatnonzero(np.isfinite(keys) & (keys <= limit))
+        order = within[np.argsort(keys[within], kind="stable")[:size]]
         return [
             Ranked(float(keys[i]), numbers[i], cut(record._replace(focus=_doubt(record)), most))
-            for i in order[np.isfinite(keys[order])].tolist()
+            for i in order.tolist()
             for record in [show(values[i], numbers[i], f"{path}:{numbers[i]}")]
         ]
 
@@ -151,14 +179,13 @@ def _tally(numbers: list[int], values: list[Value], path: str, seed: int) -> Tal
         found=len(flat),
         bare=int((counts == 0).sum()),
         lengths=np.bincount(power_bins(lengths), minlength=LENGTH_BINS).astype(float),
-        sample=keep(_random(numbers, seed), SAMPLE, PAGE_CHARACTERS),
-        longest=keep(-lengths.astype(float), LONGEST, LONGEST_CHARACTERS),
+        sample=keep(_random(numbers, seed), limits.sample, SAMPLE, PAGE_CHARACTERS),
+        longest=keep(-lengths.astype(float), limits.longest, LONGEST, LONGEST_CHARACTERS),
     )
     if segmented:
         for word, n in Counter(flat).items():
             tally.types[str(len(word))] += n
-            if len(word) <= _NAME_CHARACTERS:
-                tally.names["", word] = n
+        tally.names = {"": _names(flat)}
         return tally
     scores = np.array([entity.get("score", np.nan) for entity in flat], float)
     _count(tally, flat, scores)
@@ -166,7 +193,7 @@ def _tally(numbers: list[int], values: list[Value], path: str, seed: int) -> Tal
         begins = np.cumsum(counts) - counts
         least = np.full(len(counts), np.nan)
         least[counts > 0] = np.minimum.reduceat(scores, begins[counts > 0])
-        tally.doubtful = keep(least, DOUBTFUL, PAGE_CHARACTERS)
+        tally.doubtful = keep(least, limits.doubtful, DOUBTFUL, PAGE_CHARACTERS)
     return tally
 
 
@@ -174,10 +201,10 @@ def _count(tally: Tally, entities: list[Value], scores: Numbers) -> None:
     """Counts entities by type and by name, and their scores."""
     types = [entity["entity_group"] for entity in entities]
     tally.types = Counter(types)
-    names = Counter(zip(types, [entity["word"] for entity in entities], strict=True))
-    tally.names = Counter(
-        {name: n for name, n in names.items() if len(name[1]) <= _NAME_CHARACTERS}
-    )
+    words: dict[str, list[str]] = {kind: [] for kind in tally.types}
+    for kind, entity in zip(types, entities, strict=True):
+        words[kind].append(entity["word"])
+    tally.names = {kind: _names(part) for kind, part in words.items()}
     tally.scored = not np.isnan(scores).all()
     numbers = {kind: number for number, kind in enumerate(tally.types)}
     kinds = np.fromiter(map(numbers.__getitem__, types), np.int64, len(types))
@@ -188,6 +215,13 @@ def _count(tally: Tally, entities: list[Value], scores: Numbers) -> None:
     tally.scores = dict(zip(numbers, table.reshape(-1, SCORE_BINS), strict=True))
     sums = np.bincount(kinds, weights=scores, minlength=len(numbers)).tolist()
     tally.score_sums = Counter(dict(zip(numbers, sums, strict=True)))
+
+
+def _names(words: list[str]) -> Counter[str]:
+    """How often each is there, of those that are no longer than a name."""
+    if max(map(len, words), default=0) > _NAME_CHARACTERS:
+        words = [word for word in words if len(word) <= _NAME_CHARACTERS]
+    return Counter(words)
 
 
 def _length(value: Value) -> int:

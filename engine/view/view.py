@@ -50,9 +50,7 @@ def view(
         InputError: it cannot be read, is empty or was not labelled.
         ConfigError: jinja2 is not installed.
     """
-    tally = Tally()
-    for part in _tallies(path, format, token_column, seed):
-        tally.merge(part)
+    tally = _tally(path, format, token_column, seed)
     if not tally.records:
         raise InputError(f"{path} holds no records: there is nothing to show")
     types = [name for name, _ in tally.types.most_common()]
@@ -60,32 +58,35 @@ def view(
     return render(context | {"title": title or context["title"]}, types, _lists(tally))
 
 
-def _tallies(path: str, format: str | None, token_column: int | None, seed: int) -> Iterator[Tally]:
+def _tally(path: str, format: str | None, token_column: int | None, seed: int) -> Tally:
+    tally = Tally()
     with Source(path) as source:
         if (kind := format or kind_of(source, token_column)) == "jsonl":
-            yield from _in_processes(source.blocks(JsonlReader(), BLOCK_BYTES), path, seed)
-            return
+            _add_blocks(tally, source.blocks(JsonlReader(), BLOCK_BYTES), path, seed)
+            return tally
         values = enumerate(gold_values(source, kind, token_column), 1)
         while part := list(islice(values, _GOLD_RECORDS)):
-            yield tally_values([n for n, _ in part], [value for _, value in part], path, seed)
+            numbers, rows = [n for n, _ in part], [value for _, value in part]
+            tally.merge(tally_values(numbers, rows, path, seed))
+    return tally
 
 
-def _in_processes(blocks: Iterator[Block], path: str, seed: int) -> Iterator[Tally]:
+def _add_blocks(tally: Tally, blocks: Iterator[Block], path: str, seed: int) -> None:
     """Tallies blocks in order, in processes of their own where there are many."""
     few = list(islice(blocks, _FEW_BLOCKS))
-    blocks = chain(few, blocks)
     if len(few) < _FEW_BLOCKS:
-        yield from (tally_block(block, path, seed) for block in blocks)
+        for block in few:
+            tally.merge(tally_block(block, path, seed))
         return
     processes = usable_cores()
     with ProcessPoolExecutor(processes, get_context("spawn"), _start) as pool:
         waiting: deque[Future[Tally]] = deque()
-        for block in blocks:
-            waiting.append(pool.submit(tally_block, block, path, seed))
+        for block in chain(few, blocks):
+            waiting.append(pool.submit(tally_block, block, path, seed, tally.limits()))
             if len(waiting) > 2 * processes:
-                yield waiting.popleft().result()
+                tally.merge(waiting.popleft().result())
         while waiting:
-            yield waiting.popleft().result()
+            tally.merge(waiting.popleft().result())
 
 
 def _start() -> None:

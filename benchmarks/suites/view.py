@@ -1,0 +1,90 @@
+"""`nerx view` of many labelled records: its rate, its memory and the size of its page.
+
+    python -m nerx.benchmarks.suites.view [--text FILE] [--records N]... [-o FILE]
+
+The records are the lines of the text as `en` labels them, over and over, each with an id and a
+further name of its own. Rows go to benchmarks/results/view.json. A row's `read_s` is how long it
+takes to read the file alone.
+"""
+
+import json
+import time
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+import orjson
+
+from ...engine import Tagger
+from ..places import RESULTS, TEXTS
+from ..watched import run_nerx
+
+_LETTERS = "aeioubcdfghklmnprst"
+
+
+def write_labelled(path: Path, lines: list[str], records: int) -> None:
+    """Writes that many labelled records."""
+    with Tagger("en") as tagger:
+        labelled = list(tagger.pipe(lines))
+    with path.open("wb") as file:
+        for number, record in enumerate(islice(cycle(labelled), records)):
+            name = _name(number)
+            start = len(record["text"]) + 1
+            added = {"entity_group": "PER", "score": 0.5 + 0.4999 * (number % 997) / 997}
+            added |= {"word": name, "start": start, "end": start + len(name)}
+            text = f"{record['text']} {name}"
+            entities = [*record["entities"], added]
+            value = {"id": f"doc-{number}", "text": text, "entities": entities}
+            file.write(orjson.dumps(value) + b"\n")
+
+
+def _name(number: int) -> str:
+    """A name for a number, another for each."""
+    name = ""
+    while number or len(name) < 3:
+        number, letter = divmod(number, len(_LETTERS))
+        name += _LETTERS[letter]
+    return name.capitalize()
+
+
+def measure(labelled: Path, records: int) -> dict[str, Any]:
+    """A row of figures; the file is in the system's cache."""
+    began = time.perf_counter()
+    with labelled.open("rb") as file:
+        while file.read(1 << 20):
+            pass
+    read_s = time.perf_counter() - began
+    page = labelled.with_suffix(".html")
+    seconds, peak_memory_mb = run_nerx(["view", str(labelled), "-o", str(page), "--force"])
+    return {
+        "records": records,
+        "input_mb": round(labelled.stat().st_size / 1e6, 1),
+        "read_s": round(read_s, 2),
+        "seconds": round(seconds, 2),
+        "records_per_s": round(records / seconds),
+        "peak_memory_mb": round(peak_memory_mb),
+        "page_kb": round(page.stat().st_size / 1e3),
+    }
+
+
+@click.command()
+@click.option("--text", default=TEXTS / "gum_en.txt", type=click.Path(path_type=Path))
+@click.option("--records", "sizes", multiple=True, default=(100_000, 1_000_000))
+@click.option("-o", "--output", default=RESULTS / "view.json", type=click.Path(path_type=Path))
+def main(text: Path, sizes: tuple[int, ...], output: Path) -> None:
+    """Measures each size and writes the rows."""
+    lines, rows = text.read_text("utf-8").splitlines(), []
+    with TemporaryDirectory() as folder:
+        for records in sizes:
+            labelled = Path(folder, f"{records}.jsonl")
+            write_labelled(labelled, lines, records)
+            rows.append(measure(labelled, records))
+            click.echo("  ".join(f"{name} {value:,}" for name, value in rows[-1].items()))
+            labelled.unlink()
+    output.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
