@@ -7,7 +7,7 @@ from typing import Any
 from ..engine.errors import ConfigError
 from .rows import measured, title
 
-_OWN, _PEER, _LIMIT = "#1b6ca8", "#b8bec6", "#c0392b"
+OWN_COLOR, PEER_COLOR, _LIMIT = "#1b6ca8", "#b8bec6", "#c0392b"
 
 
 def plot(results: dict[str, Any], path: str) -> None:
@@ -43,7 +43,7 @@ def _speeds(axes: Any, results: dict[str, Any]) -> None:
     middle = [row["words_per_s"]["median"] for row in rows]
     low = [m - row["words_per_s"]["min"] for m, row in zip(middle, rows, strict=True)]
     high = [row["words_per_s"]["max"] - m for m, row in zip(middle, rows, strict=True)]
-    colors = [_OWN if row["system"] == "nerx" else _PEER for row in rows]
+    colors = [OWN_COLOR if row["system"] == "nerx" else PEER_COLOR for row in rows]
     places = range(len(rows))
     axes.barh(places, middle, xerr=[low, high], color=colors, ecolor="#444444", capsize=3)
     for place, row, value, over in zip(places, rows, middle, high, strict=True):
@@ -71,26 +71,26 @@ def _speeds(axes: Any, results: dict[str, Any]) -> None:
         f" {machine['cores']} cores",
         fontsize=11,
     )
-    _open_frame(axes)
+    open_frame(axes)
 
 
 def _stages(axes: Any, row: dict[str, Any]) -> None:
     names = list(row["stages"])
     shares = [100 * row["stages"][name]["share"] for name in names]
-    bars = axes.barh(names, shares, color=_OWN)
+    bars = axes.barh(names, shares, color=OWN_COLOR)
     axes.bar_label(bars, [f"{share:.1f} %" for share in shares], padding=4, fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(0, 112)
     axes.set_xlabel(f"share of the time that a stage is busy (run: {row['streams']} streams)")
     axes.set_title(f"stages of {title(row)}", fontsize=11)
-    _open_frame(axes)
+    open_frame(axes)
 
 
 def _lengths(axes: Any, results: dict[str, Any]) -> None:
     lengths = results["corpus"]["lengths"]
     names = [f"{a}-{b - 1}" for a, b in pairwise(lengths["from"])] + [f"{lengths['from'][-1]}+"]
     filled = 1 + max(place for place, count in enumerate(lengths["documents"]) if count)
-    axes.bar(names[:filled], lengths["documents"][:filled], color=_PEER)
+    axes.bar(names[:filled], lengths["documents"][:filled], color=PEER_COLOR)
     axes.tick_params(axis="x", labelsize=7)
     axes.set_xlabel("subwords a document")
     axes.set_ylabel("documents")
@@ -104,9 +104,9 @@ def _lengths(axes: Any, results: dict[str, Any]) -> None:
         va="top",
         fontsize=8,
     )
-    _open_frame(axes)
+    open_frame(axes)
 
 
-def _open_frame(axes: Any) -> None:
+def open_frame(axes: Any) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

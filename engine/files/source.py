@@ -160,7 +160,8 @@ class Source:
         least = size = min(block_bytes, max_record_bytes)
         while True:
             self._fill(size)
-            head = bytes(self._buffer[:size])
+            with memoryview(self._buffer)[:size] as view:
+                head = bytes(view)
             if not head:
                 return
             last = self._ended and len(self._buffer) == len(head)

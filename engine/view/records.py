@@ -56,8 +56,11 @@ def parse(block: Block, path: str) -> tuple[list[int], list[Value]]:
     if block.too_long:
         raise InputError(f"{path}:{block.line}: a record of {block.too_long:,} bytes; split it")
     lines = block.data.split(b"\n")
-    numbers = [number for number, line in enumerate(lines, block.line) if line.strip()]
-    if len(numbers) < len(lines):
+    if not lines[-1]:
+        del lines[-1]
+    numbers = list(range(block.line, block.line + len(lines)))
+    if not all(map(bytes.strip, lines)):
+        numbers = [number for number, line in zip(numbers, lines, strict=True) if line.strip()]
         lines = [lines[number - block.line] for number in numbers]
     try:
         return numbers, list(map(orjson.loads, lines))

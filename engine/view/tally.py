@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,7 +114,7 @@ def bound(names: Names) -> bool:
     if sum(map(len, names.values())) <= 4 * _NAMES:
         return False
     counts = np.array([count for part in names.values() for count in part.values()])
-    least = np.partition(counts, -_NAMES)[-_NAMES]
+    least = np.sort(counts)[-_NAMES]
     room = _NAMES - int((counts > least).sum())  # for names that are found just so often
     for kind, part in names.items():
         names[kind] = Counter()
@@ -187,7 +187,7 @@ def _tally(numbers: list[int], values: list[Value], path: str, seed: int, limits
             tally.types[str(len(word))] += n
         tally.names = {"": _names(flat)}
         return tally
-    scores = np.array([entity.get("score", np.nan) for entity in flat], float)
+    scores = np.array([entity.get("score", nan) for entity in flat], float)
     _count(tally, flat, scores)
     if tally.scored:
         begins = np.cumsum(counts) - counts

@@ -10,7 +10,7 @@ import pytest
 
 from nerx.engine.errors import InputError
 from nerx.engine.view.records import show
-from nerx.engine.view.tally import Tally, tally_block
+from nerx.engine.view.tally import Tally, bound, tally_block
 from nerx.engine.view.view import view, view_both
 
 from .conftest import entity, write
@@ -62,6 +62,25 @@ def test_entities_stand_where_they_were_found(tmp_path):
     page = _Page(view(write(tmp_path / "a.jsonl", [record])))
     expected = "Zoë 👩‍🚀 flew from [Paris|LOC] to [שלום עולם|LOC] & <[Oslo|LOC]>."
     assert page.paragraphs == [expected] * 3  # in the sample, as doubtful, as long
+
+
+def test_what_is_beyond_the_limits_is_not_kept():
+    records = [{"text": "a" * n, "entities": []} for n in range(1, 500)]
+    kept = tally_block(_block(records, 1), "f", 0)
+    more = tally_block(_block(records, 500), "f", 0, kept.limits())
+    assert len(kept.sample) == 300
+    assert 0 < len(more.sample) < 300
+    assert not [row for row in more.longest if len(row.record.text) < 490]
+
+
+def test_the_rarest_of_very_many_names_are_forgotten():
+    often = {f"n{n}": 3 for n in range(10)}
+    names = {"A": Counter(dict.fromkeys(map(str, range(150_000)), 1) | often)}
+    assert not bound(names)
+    names["B"] = Counter(dict.fromkeys(map(str, range(60_000)), 2))
+    assert bound(names)
+    assert names["A"] == often
+    assert len(names["B"]) == 50_000 - len(often)
 
 
 def test_given_tokens_are_joined(tmp_path):
@@ -122,7 +141,8 @@ def test_tallies_of_parts_make_the_tally_of_the_whole():
     whole = tally_block(_block(records, 1), "f", 3)
     parts = Tally()
     for first, end in ((0, 10), (10, 600), (600, 1000)):
-        parts.merge(tally_block(_block(records[first:end], first + 1), "f", 3))
+        part = tally_block(_block(records[first:end], first + 1), "f", 3, parts.limits())
+        parts.merge(part)
     for name in ("records", "characters", "found", "types", "names", "sample", "doubtful"):
         assert getattr(parts, name) == getattr(whole, name), name
     assert parts.longest == whole.longest
