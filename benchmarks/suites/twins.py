@@ -83,6 +83,8 @@ def groups(model: str) -> dict[str, dict[str, System]]:
     ours = pipeline(model=fp32, precision="fp32")
     fast = pipeline(model=model)
     hugging_face = {"model": checkpoint, "aggregation_strategy": "first", "annotate": "ents"}
+    hugging_face["alignment_mode"] = "contract"  # a SentencePiece word begins with its space
+    exact = {"model": fp32, "precision": "fp32", "decode": "argmax"}  # the rule of the original
     return {
         f"pipeline, {strategy}": {
             "transformers, fp32": pipeline_system(theirs, strategy),
@@ -93,7 +95,7 @@ def groups(model: str) -> dict[str, dict[str, System]]:
     } | {
         "spaCy": {
             "spacy-huggingface-pipelines, fp32": spacy_system("hf_token_pipe", hugging_face),
-            "nerx, fp32": spacy_system("nerx", {"model": fp32, "precision": "fp32"}),
+            "nerx, fp32": spacy_system("nerx", exact),
             "nerx, as shipped": spacy_system("nerx", {"model": model}),
         }
     }

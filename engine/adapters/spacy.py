@@ -22,6 +22,7 @@ _DEFAULTS = {
     "backend": "auto",
     "precision": "auto",
     "device": "auto",
+    "decode": "viterbi",
     "min_score": 0.0,
 }
 
@@ -38,12 +39,12 @@ def make_component(
     backend: str,
     precision: str,
     device: str,
+    decode: str,
     min_score: float,
 ) -> "EntityComponent":
     """The component that `nlp.add_pipe("nerx", config={"model": "en"})` adds."""
-    return EntityComponent(
-        model=model, backend=backend, precision=precision, device=device, min_score=min_score
-    )
+    options = {"backend": backend, "precision": precision, "device": device}
+    return EntityComponent(model=model, decode=decode, min_score=min_score, **options)
 
 
 class EntityComponent:
@@ -88,7 +89,7 @@ class EntityComponent:
     @cached_property
     def _tagger(self) -> Tagger:
         options = dict(self._options)
-        config = LabelConfig(min_score=options.pop("min_score"))
+        config = LabelConfig(decode=options.pop("decode"), min_score=options.pop("min_score"))
         return Tagger(**options, config=config)
 
 
