@@ -43,6 +43,7 @@ class Peer:
     package: str  # to be installed; it brings what else is needed
     units: tuple[str, ...]  # what it labels
     half_on_gpu: bool = False  # whether it runs on a GPU where there is one, in fp16
+    batches: bool = True  # whether it takes several documents at once
 
     def missing(self) -> str | None:
         """How to install it, if it is not installed."""
@@ -60,6 +61,8 @@ PEERS = {
         Peer("optimum", "optimum-onnx", ("words", "characters")),
         Peer("spacy", "spacy-huggingface-pipelines", ("words",)),
         Peer("ckip", "ckip-transformers", ("characters",)),
+        Peer("jieba", "jieba", ("characters",), batches=False),
+        Peer("thulac", "thulac", ("characters",), batches=False),
     )
 }
 
@@ -160,5 +163,5 @@ def peer_systems(
             half = peer.half_on_gpu and "torch" in gpu_backends()
             precision, device = ("fp16", "cuda") if half else ("fp32", "cpu")
             task = Task(model=checkpoint, joint=joint, precision=precision, device=device)
-            found.append(System(name, f"{_HERE}.peers.{name}", task, searches=True))
+            found.append(System(name, f"{_HERE}.peers.{name}", task, searches=peer.batches))
     return found, absent

@@ -139,7 +139,7 @@ def export_again(
 
 
 def _bare_bundle(folder: Path, checkpoint: Checkpoint, config: ExportConfig) -> Bundle:
-    checkpoint.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+    checkpoint.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     scheme = Scheme.from_labels(checkpoint.labels, config.scheme)
     tools = (*_TOOLS, *installed_runtimes())
     return Bundle(

@@ -65,6 +65,7 @@ class Recipe:
     bf16: bool | None = False  # None: where the hardware multiplies in it
     student_layers: int | None = None  # of what is cut from a teacher
     student_width: int | None = None
+    student_inner: int | None = None  # neurons of each feed-forward; None: as many a channel
     card: Card | None = None
 
     def __post_init__(self) -> None:
@@ -113,7 +114,7 @@ class Training:
 _POSITIVE = (
     *("epochs", "learning_rate", "head_learning_rate", "layer_decay", "max_grad_norm"),
     *("train_batch_size", "eval_batch_size", "eval_steps", "adam_epsilon", "adversarial_step"),
-    *("batch_tokens", "student_layers", "student_width"),
+    *("batch_tokens", "student_layers", "student_width", "student_inner"),
 )
 _SHARES = (
     *("adam_beta1", "adam_beta2", "warmup_ratio", "weight_decay"),

@@ -32,17 +32,21 @@ class _Kept:
     neurons: list[Tensor]
 
 
-def cut(teacher: PreTrainedModel, layers: int, width: int, attention: str) -> PreTrainedModel:
+def cut(
+    teacher: PreTrainedModel, layers: int, width: int, inner: int | None, attention: str
+) -> PreTrainedModel:
     """A classifier of so many layers and hidden channels, its weights those of the teacher.
+
+    inner: neurons of each feed-forward; None for as many a channel as the teacher has
 
     Raises: ConfigError for another architecture, or a size that does not fit into the teacher's.
     """
     config = copy.deepcopy(teacher.config)
-    _check(config, layers, width)
+    _check(config, layers, width, inner)
     share = width / config.hidden_size
     config.num_hidden_layers, config.hidden_size = layers, width
     config.num_attention_heads = round(config.num_attention_heads * share)
-    config.intermediate_size = round(config.intermediate_size * share)
+    config.intermediate_size = inner or round(config.intermediate_size * share)
     student = AutoModelForTokenClassification.from_config(
         config, dtype=torch.float32, attn_implementation=attention
     )
@@ -54,7 +58,7 @@ def cut(teacher: PreTrainedModel, layers: int, width: int, attention: str) -> Pr
     return student
 
 
-def _check(config: object, layers: int, width: int) -> None:
+def _check(config: object, layers: int, width: int, inner: int | None) -> None:
     kind, hidden = config.model_type, config.hidden_size  # type: ignore[attr-defined]
     head = hidden // config.num_attention_heads  # type: ignore[attr-defined]
     if kind not in FAMILIES:
@@ -68,6 +72,9 @@ def _check(config: object, layers: int, width: int) -> None:
             f"the student has {layers} layers of width {width}; expected at most {deepest} layers, "
             f"and a multiple of {head} up to {hidden}, as its teacher has"
         )
+    neurons = config.intermediate_size  # type: ignore[attr-defined]
+    if inner and inner > neurons:
+        raise ConfigError(f"the student has {inner} neurons; its teacher has {neurons}")
 
 
 def _most_important(weights: dict[str, Tensor], config: object, heads: int) -> _Kept:

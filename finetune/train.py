@@ -104,7 +104,8 @@ def _start(
     recipe = run.recipe
     assert recipe.student_layers is not None
     assert recipe.student_width is not None
-    return tokenizer, cut(model, recipe.student_layers, recipe.student_width, recipe.attention)
+    sizes = (recipe.student_layers, recipe.student_width, recipe.student_inner)
+    return tokenizer, cut(model, *sizes, recipe.attention)
 
 
 def _read_gold(run: Training) -> tuple[Corpus, Corpus]:

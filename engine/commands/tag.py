@@ -251,7 +251,7 @@ def _summary(run: Run, model: Model, rejects: str | None) -> str:
     text = (
         f"{progress.records:,} records, {progress.words:,} {unit}, {progress.spans:,} {found}"
         f" in {run.seconds:.1f} s ({run.words_per_s:,.0f} {unit}/s,"
-        f" {model.backend.name} {model.backend.precision})"
+        f" {model.bundle.name}, {model.backend.name} {model.backend.precision})"
     )
     if progress.rejected:
         text += f"; {progress.rejected:,} rejected, see {rejects}"
