@@ -40,7 +40,7 @@ SLOWER = 1  # exit code
     "models",
     multiple=True,
     default=("en",),
-    metavar="en|zh|DIR",
+    metavar="NAME|DIR",
     help="Model to measure; may be repeated for bundles of the same weights.",
 )
 @click.option(

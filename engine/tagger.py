@@ -20,8 +20,8 @@ _CHARACTERS = 64  # of text, for each document that may be read ahead
 class Tagger(AbstractContextManager["Tagger"]):
     """Labels documents with one model; `Tagger("en")("Angela Merkel visited Paris.")`.
 
-    model: a built-in name ("en", "zh"), the folder of a bundle or a checkpoint, or a hub id; a
-        checkpoint is exported once, into the user's cache, which needs the extra `export`
+    model: a built-in name ("en", "zh-fast"), the folder of a bundle or a checkpoint, or a hub id;
+        a checkpoint is exported once, into the user's cache, which needs the extra `export`
     backend, precision, device: as on the command line; "auto" takes the fastest
     revision: branch, tag or commit of a model on the hub
 

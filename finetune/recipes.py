@@ -155,6 +155,8 @@ _DISTIL = replace(
     student_layers=3,
     student_width=256,
 )
+# Feed-forwards of three times the width: a seventh and an eleventh of the teachers' time.
+_FAST = {"student_inner": 768, "batch_tokens": 1024, "learning_rate": 7e-4, "eval_steps": 500}
 
 RECIPES = {
     recipe.name: recipe
@@ -193,6 +195,8 @@ RECIPES = {
         replace(_BUILT_IN, name="nerx-zh", views=1, eval_steps=400, **_ZH | _DOCUMENTS),
         replace(_BUILT_IN, name="own", base=None, language=None, labels=(), epochs=5),
         _DISTIL,
+        replace(_DISTIL, name="nerx-en-fast", **_FAST | {"language": "en"}),
+        replace(_DISTIL, name="nerx-zh-fast", **_FAST | {"language": "zh", "student_layers": 2}),
     )
 }
 

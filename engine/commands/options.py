@@ -39,8 +39,8 @@ def model_options(command: F) -> F:
             "-m",
             "--model",
             default="en",
-            metavar="en|zh|DIR|HUB_ID",
-            help="Built-in model; folder of a bundle or checkpoint; hub id.",
+            metavar="NAME|DIR|HUB_ID",
+            help="Built-in model (en, zh, en-fast, zh-fast); folder of a model; hub id.",
         ),
     ):
         command = option(command)
