@@ -46,7 +46,7 @@ def cut(
     share = width / config.hidden_size
     config.num_hidden_layers, config.hidden_size = layers, width
     config.num_attention_heads = round(config.num_attention_heads * share)
-    # What is so small does not learn by heart.
+    # Few steps on soft targets: what they are short of is time, not noise.
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
     config.intermediate_size = inner or round(config.intermediate_size * share)
     student = AutoModelForTokenClassification.from_config(

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from nerx.benchmarks.driver import Task
 from nerx.benchmarks.limits.products import _of_config
-from nerx.benchmarks.peers import alone, hashed
+from nerx.benchmarks.peers import alone, hashed, jieba, thulac
 
 DOCUMENTS = [["Paris", "is", "in", "France", "."] for _ in range(100)]
 
@@ -37,6 +38,19 @@ def test_nerx_without_a_model_labels_text_with_new_words(tiny: Path, workers: in
     driver.run(0)
     assert driver.report()["subwords"] >= len(words)
     driver.folder.cleanup()
+
+
+@pytest.mark.filterwarnings("ignore")  # of their own code, in newer Pythons
+@pytest.mark.parametrize("peer", [jieba, thulac])
+def test_a_segmenter_cuts_a_text_without_gaps(peer: ModuleType) -> None:
+    pytest.importorskip(peer.__name__.rpartition(".")[2])
+    text = "我爱北京天安门"
+    driver = peer.open_driver(Task(model="", joint=""))
+    driver.prepare([[*text]], 2)
+    driver.run(0)
+    (spans,) = driver.spans(1)
+    assert "".join(text[first:end] for first, end, _ in spans) == text
+    assert "北京" in {text[first:end] for first, end, _ in spans}
 
 
 @pytest.mark.parametrize("kind", ["bert", "albert"])

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import zstandard
 
+from nerx.engine.bundle import Bundle
+
 from ..conftest import write_mixed_inputs
 
 # A block of a few records, and a model that takes its time: what a large corpus is to a real one.
@@ -548,6 +550,7 @@ def test_the_summary_tells_of_each_type(nerx: Nerx, tmp_path: Path) -> None:
     for kind in ("PER", "LOC"):
         count = sum(item["entity_group"] == kind for item in found)
         assert re.search(rf"^  {kind} +{count:,} ", done.stderr.decode(), re.M)
+    assert f"words/s, {Bundle.load(nerx.model).name}, openvino" in done.stderr.decode()
 
 
 def test_a_page_is_made_of_what_was_tagged(nerx: Nerx, tmp_path: Path) -> None:
