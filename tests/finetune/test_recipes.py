@@ -32,7 +32,7 @@ def test_card_recipes_have_the_published_hyperparameters(name):
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
 def test_labels_make_the_scheme_of_the_task(recipe: Recipe):
     if not recipe.labels:
-        assert recipe.name in ("own", "distil")  # whose labels are those of data or teachers
+        assert recipe.name == "own" or recipe.distilled  # labels are those of data or teachers
         return
     scheme = Scheme.from_labels(recipe.labels)
     assert scheme.name == "iob2"
