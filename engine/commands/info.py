@@ -64,7 +64,7 @@ def _choice() -> tuple[str | None, str]:
 
     if multiplies_int8():
         return found[0], "this processor has instructions for int8 products"
-    return found[0], "no instructions for int8 products here, so int8 models run faster in fp32"
+    return found[0], "int8 products are slow or overflow here, so int8 models run in fp32"
 
 
 def _model(bundle: Bundle) -> dict[str, Any]:

@@ -1,5 +1,9 @@
 """int8 graphs computed in fp32, where a processor is slower in int8."""
 
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +73,12 @@ def test_a_processor_without_int8_gives_the_built_in_model_its_labels(
     assert [backend.precision for backend in backends] == ["int8", "int8 in fp32"]
     logits = [backend.run(batch).logits(np.arange(ids.size)) for backend in backends]
     assert 0.0 < np.abs(logits[0] - logits[1]).mean() < 0.2 * np.abs(logits[0]).mean()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="these are of x86-64")
+@pytest.mark.parametrize("instructions", ["AVX2", "AVX512_CORE"])
+def test_products_that_are_slow_or_overflow_are_not_taken(instructions: str) -> None:
+    program = "from nerx.engine.backends.cpu.int8 import multiplies_int8 as able; print(able())"
+    env = os.environ | {"ONEDNN_MAX_CPU_ISA": instructions}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
+    assert done.stdout == "False\n"
