@@ -8,7 +8,7 @@ entity for entity. Needs the extras `bench` and `spacy`.
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -49,7 +49,10 @@ def spacy_system(component: str, config: dict[str, Any]) -> System:
     language.add_pipe(component, config=config)
 
     def run(sentences: list[list[str]]) -> list[Entities]:
-        documents: Iterable[Doc] = (Doc(language.vocab, words=words) for words in sentences)
+        # no space after the last word, which the original would give the model as a subword
+        spaces = ([True] * (len(words) - 1) + [False] for words in sentences)
+        pairs = zip(sentences, spaces, strict=True)
+        documents = (Doc(language.vocab, words=words, spaces=gaps) for words, gaps in pairs)
         return [
             [(ent.label_, ent.start_char, ent.end_char) for ent in doc.ents]
             for doc in language.pipe(documents)
