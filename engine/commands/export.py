@@ -141,6 +141,12 @@ def _show(reports: Sequence["Parity"]) -> None:
         )
     for line in (line for report in reports for line in report.differences):
         click.echo(f"  {line}", err=True)
+    if any(report.f1_reference == 0.0 for report in reports):
+        click.echo(
+            "F1 is 0 by PyTorch's own labels: the model finds nothing of the gold data, so that no"
+            " loss of F1 could show; is it trained, and on labels such as these?",
+            err=True,
+        )
 
 
 def _build_engine(bundle: Bundle, options: dict[str, Any], verify: str | None) -> None:

@@ -1,5 +1,6 @@
 """`nerx export` on the command line: what it prints, and what it says when it cannot."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -30,6 +31,20 @@ def test_the_report_is_a_table(tmp_path: Path, bert_folder: Path, gold: Path) ->
     assert "checking fp32 ..." in result.stderr
     manifest = (tmp_path / "out" / "nerx.json").read_text()
     assert all(word in manifest for word in ('"task": "toy"', '"licence": "MIT"', '"org/toy"'))
+
+
+def test_a_model_that_finds_nothing_shows_nothing(
+    tmp_path: Path, bert_folder: Path, gold: Path
+) -> None:
+    other = tmp_path / "other.conll"
+    turned = re.sub(
+        r" (\S+)$", lambda tag: " B-PER" if tag[1] == "O" else " O", gold.read_text(), flags=re.M
+    )
+    other.write_text(turned)
+    words = ("--precision", "fp32", "--verify")
+    said = "F1 is 0 by PyTorch's own labels: the model finds nothing of the gold data"
+    assert said in run(bert_folder, "-o", tmp_path / "out", *words, other).stderr
+    assert said not in run(bert_folder, "-o", tmp_path / "fine", *words, gold).stderr
 
 
 @pytest.mark.parametrize(
