@@ -8,7 +8,7 @@ import click
 
 from ..errors import ConfigError
 from ..files.outputs import refuse_clashes
-from ..files.sink import Sink
+from ..files.sink import refuse_existing, write_file
 from ..formats.registry import LINES
 from ..view.view import view, view_both
 from .options import token_column_option
@@ -45,11 +45,11 @@ def command(
         raise ConfigError("standard input can be one of the two labellings only")
     inputs = [path for path in (labelled, other) if path]
     refuse_clashes(inputs, {"the page": [output]})
-    with Sink(output, force=force) as sink:
-        if other:
-            page = view_both((labelled, other), format, token_column)
-        else:
-            page = view(labelled, format, token_column, seed)
-        sink.write(page)
+    refuse_existing([output], force=force)
+    if other:
+        page = view_both((labelled, other), format, token_column)
+    else:
+        page = view(labelled, format, token_column, seed)
+    write_file(output, page, force=force)
     if show:
         webbrowser.open(Path(output).resolve().as_uri())
