@@ -10,7 +10,7 @@ from nerx.engine.config import RunConfig
 from nerx.engine.model import Model
 from nerx.engine.run.run import Run
 
-from .test_ray import RECORDS, by_id, write_tables
+from .hostile_tables import RECORDS, by_id, write_tables
 
 sql = pytest.importorskip("pyspark.sql", reason="needs Spark")
 
