@@ -82,6 +82,6 @@ def _model(bundle: Bundle) -> dict[str, Any]:
 def _describe(model: dict[str, Any]) -> str:
     scores = ", ".join(f"{key} {value}" for key, value in model["scores"].items())
     return (
-        f"{model['name']:4}{model['task']}; {model['bytes'] / 1e6:.0f} MB,"
+        f"{model['name']:8} {model['task']}; {model['bytes'] / 1e6:.0f} MB,"
         f" {', '.join(model['precisions'])}; {model['licence']}; {scores}"
     )
