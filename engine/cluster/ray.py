@@ -113,6 +113,7 @@ def _connect(address: str | None) -> None:
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     cpus = usable_cores() + _CPUS_OF_RAY if address == "local" else None
     try:
-        ray.init(address=address, num_cpus=cpus, logging_level=logging.ERROR)
+        # What Ray's own threads print as a job ends stays in its logs; errors come as exceptions.
+        ray.init(address=address, num_cpus=cpus, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConfigError(f"no Ray cluster at {address}: {error}") from None
