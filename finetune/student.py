@@ -33,11 +33,17 @@ class _Kept:
 
 
 def cut(
-    teacher: PreTrainedModel, layers: int, width: int, inner: int | None, attention: str
+    teacher: PreTrainedModel,
+    layers: int,
+    width: int,
+    inner: int | None,
+    attention: str,
+    dropout: tuple[float, float] = (0.0, 0.0),
 ) -> PreTrainedModel:
     """A classifier of so many layers and hidden channels, its weights those of the teacher.
 
     inner: neurons of each feed-forward; None for as many a channel as the teacher has
+    dropout: of hidden states and of attention
 
     Raises: ConfigError for another architecture, or a size that does not fit into the teacher's.
     """
@@ -46,8 +52,7 @@ def cut(
     share = width / config.hidden_size
     config.num_hidden_layers, config.hidden_size = layers, width
     config.num_attention_heads = round(config.num_attention_heads * share)
-    # Few steps on soft targets: what they are short of is time, not noise.
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
+    config.hidden_dropout_prob, config.attention_probs_dropout_prob = dropout
     config.intermediate_size = inner or round(config.intermediate_size * share)
     student = AutoModelForTokenClassification.from_config(
         config, dtype=torch.float32, attn_implementation=attention

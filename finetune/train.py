@@ -105,7 +105,9 @@ def _start(
     assert recipe.student_layers is not None
     assert recipe.student_width is not None
     sizes = (recipe.student_layers, recipe.student_width, recipe.student_inner)
-    return tokenizer, cut(model, *sizes, recipe.attention)
+    # None is no dropout here: what few steps on soft targets are short of is time, not noise.
+    dropout = (recipe.hidden_dropout or 0.0, recipe.attention_dropout or 0.0)
+    return tokenizer, cut(model, *sizes, recipe.attention, dropout)
 
 
 def _read_gold(run: Training) -> tuple[Corpus, Corpus]:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable")
 
 SMALL = ["--set", "student_layers=1", "--set", "student_width=16", "--no-bf16"]
 SMALL += ["--set", "learning_rate=1e-2", "--set", "batch_tokens=128"]
+SMALL += ["--set", "hidden_dropout=0.01"]
 
 
 def nerx(*arguments: str) -> str:
@@ -48,6 +49,7 @@ def test_a_student_learns_without_gold_labels(teacher, entities, tmp_path):
     )
     config = json.loads((student / "config.json").read_text())
     assert (config["num_hidden_layers"], config["hidden_size"]) == (1, 16)
+    assert (config["hidden_dropout_prob"], config["attention_probs_dropout_prob"]) == (0.01, 0.0)
     report = json.loads((student / "metrics.json").read_text())
     assert report["dev"]["f1"] > 0.8  # of what the teacher says of the text's end
     assert set(report["hyperparameters"]["labels"]) == {"O", "B-LOC", "I-LOC", "B-PER", "I-PER"}
