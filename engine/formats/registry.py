@@ -41,8 +41,13 @@ _OUTPUT_SUFFIXES = {
 
 def find_format(path: str) -> str | None:
     """The format of an input by its suffix, None where that does not tell; see `sniff`."""
-    name = path.lower().removesuffix(".gz").removesuffix(".zst")
+    name = unpacked_name(path)
     return next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
+
+
+def unpacked_name(path: str) -> str:
+    """The name, in small letters, that a file has without its compression."""
+    return path.lower().removesuffix(".gz").removesuffix(".zst")
 
 
 def open_format(

@@ -6,6 +6,7 @@ import re
 from ..errors import ConfigError
 from .conll import BLANK_LINE, Rows, columns
 from .conllu import WIDTH
+from .registry import unpacked_name
 
 _MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow"}
 _OBJECT = re.compile(rb'\s*\{\s*["}]')
@@ -50,7 +51,7 @@ def sniff(path: str, head: bytes, *, piped: bool) -> str:
         return "conllu"
     if head.startswith(b"-DOCSTART-") or _are_tagged(rows):
         return "conll"
-    if piped or not _is_table(_suffix(path), lines):
+    if piped or not _is_table(os.path.splitext(unpacked_name(path))[1], lines):
         return "text"
     if _are_sentences(head, rows):
         return "conll"
@@ -116,8 +117,3 @@ def _are_sentences(head: bytes, rows: Rows) -> bool:
     if not BLANK_LINE.search(head.rstrip()) or len({len(row) for row in rows}) > 1:
         return False
     return not any(b" " in cell for row in rows for cell in row)
-
-
-def _suffix(path: str) -> str:
-    name = path.lower().removesuffix(".gz").removesuffix(".zst")
-    return os.path.splitext(name)[1]

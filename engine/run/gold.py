@@ -8,7 +8,6 @@ from ..errors import ConfigError, InputError
 from ..files.source import Source
 from ..formats.conll import columns, sentences
 from ..formats.conllu import find_tags
-from ..formats.jsonl import JsonlReader
 from ..formats.registry import LINES, open_format
 from ..types import Record
 from .kinds import kind_of
@@ -51,9 +50,8 @@ def _read(
     if kind not in LINES:
         raise ConfigError(f"unknown format {kind!r}; expected one of {', '.join(LINES)}")
     take = {"conll": _conll, "conllu": _conllu, "jsonl": _jsonl, "text": _segmented}[kind]
-    reader = open_format(kind, path, token_column=token_column)
-    if kind == "jsonl":
-        reader = JsonlReader(text_key=None)
+    key = "tokens" if kind == "jsonl" else None  # alone: records with text have no gold words
+    reader = open_format(kind, path, tokens_key=key, token_column=token_column)
     for block in source.blocks(reader, _BLOCK_BYTES):
         for record in reader.parse(block):
             try:

@@ -41,8 +41,9 @@ class Run(AbstractContextManager["Run"]):
             self._results = stack.enter_context(
                 Results(config, self._inputs.kinds, self._fingerprint())
             )
-            auto = config.workers is None
-            workers = workers_at_first(model.backend.device) if auto else config.workers or 0
+            workers = config.workers
+            if workers is None:
+                workers = workers_at_first(model.backend.device)
             self._pool = stack.enter_context(Pool(stages, workers))
             self._stack = stack.pop_all()
 

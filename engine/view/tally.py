@@ -114,13 +114,13 @@ def bound(names: Names) -> bool:
     if sum(map(len, names.values())) <= 4 * _NAMES:
         return False
     counts = np.array([count for part in names.values() for count in part.values()])
-    least = np.sort(counts)[-_NAMES]
-    room = _NAMES - int((counts > least).sum())  # for names that are found just so often
+    fewest = np.sort(counts)[-_NAMES]
+    room = _NAMES - int((counts > fewest).sum())  # for names that are found just so often
     for kind, part in names.items():
         names[kind] = Counter()
         for name, count in part.items():
-            if count > least or (count == least and room > 0):
-                room -= count == least
+            if count > fewest or (count == fewest and room > 0):
+                room -= count == fewest
                 names[kind][name] = count
     return True
 
