@@ -8,7 +8,7 @@ gold.
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -37,6 +37,11 @@ class Agreement:
 def word_begins(words: Sequence[str], joint: str) -> list[int]:
     """Where each word begins in the joined text, and where one more would."""
     return list(accumulate((len(word) + len(joint) for word in words), initial=0))
+
+
+def word_spans(words: Sequence[str]) -> list[Span]:
+    """The spans of words that make up a text without anything between them."""
+    return [(first, end, "") for first, end in pairwise(word_begins(words, ""))]
 
 
 def tags_of_spans(spans: Sequence[Span], words: Sequence[str], joint: str) -> list[str]:

@@ -13,11 +13,10 @@ import click
 import numpy as np
 
 from ..engine import Tagger
-from ..engine.arrays import offsets
 from ..engine.bundles.find import find_bundle
 from ..engine.labels.schemes import Scheme
 from ..engine.labels.scoring import Score
-from ..engine.labels.spans import find_spans
+from ..engine.labels.spans import spans_of_tags
 from ..engine.model import Model
 from ..engine.run.evaluation import evaluate
 from ..engine.run.gold import Sentence, read_documents
@@ -61,15 +60,13 @@ def as_prose(words: Sequence[str]) -> tuple[str, list[int]]:
 
 def score_prose(model: str, sentences: Sequence[Sentence]) -> Score:
     """Entities in prose beside the gold ones, by character spans."""
-    labels = sorted({tag for _, tags in sentences for tag in tags})
-    scheme = Scheme.from_labels(labels)
+    scheme = Scheme.from_labels(sorted({tag for _, tags in sentences for tag in tags}))
     written = [as_prose(words) for words, _ in sentences]
     correct = predicted = gold = 0
     with Tagger(model) as tagger:
         found = tagger.pipe(text for text, _ in written)
         for (words, tags), (_, begins), one in zip(sentences, written, found, strict=True):
-            ids = np.array([labels.index(tag) for tag in tags], np.int32)
-            spans = find_spans(ids, offsets(np.array([len(tags)])), scheme)
+            spans = spans_of_tags(tags, np.array([0]), scheme)
             expected = {
                 (begins[first], begins[end - 1] + len(words[end - 1]), scheme.types[label])
                 for first, end, label in zip(spans.first, spans.end, spans.label, strict=True)

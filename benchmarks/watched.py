@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from tempfile import TemporaryFile
 
 import psutil
 
@@ -23,14 +24,14 @@ def run_nerx(words: Sequence[str]) -> tuple[float, float]:
         NerxError: it failed; the message holds its own words.
     """
     started, peak = time.perf_counter(), 0
-    with subprocess.Popen([*_NERX, *words], stderr=subprocess.PIPE, text=True) as process:
+    with TemporaryFile("w+") as said, subprocess.Popen([*_NERX, *words], stderr=said) as process:
         while process.poll() is None:
             peak = max(peak, _held(process.pid))
             time.sleep(_LOOKS_S)
         seconds = time.perf_counter() - started
-        assert process.stderr
         if process.returncode:
-            raise NerxError(f"nerx {words[0]} failed: {process.stderr.read().strip()}")
+            said.seek(0)
+            raise NerxError(f"nerx {words[0]} failed: {said.read().strip()}")
     return seconds, peak / 1e6
 
 

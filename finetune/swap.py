@@ -15,7 +15,7 @@ import numpy as np
 
 from ..engine.errors import NerxError
 from ..engine.labels.schemes import Scheme
-from ..engine.labels.spans import find_spans
+from ..engine.labels.spans import spans_of_tags
 from ..engine.run.gold import Sentence, read_documents
 
 Name = tuple[str, ...]  # the words of an entity
@@ -49,8 +49,7 @@ def swapped(documents: Sequence[Sequence[Sentence]], seed: int) -> Iterator[list
 
 def _entities(tags: Sequence[str], scheme: Scheme) -> Iterator[tuple[int, int, int]]:
     """First word, end and type of each entity of a sentence."""
-    label_ids = np.array([scheme.labels.index(tag) for tag in tags], np.int32)
-    spans = find_spans(label_ids, np.array([0]), scheme)
+    spans = spans_of_tags(tags, np.array([0]), scheme)
     return zip(spans.first.tolist(), spans.end.tolist(), spans.label.tolist(), strict=True)
 
 

@@ -1,10 +1,9 @@
 """`ckip-transformers`, which segments Chinese with a driver of its own."""
 
 from importlib.metadata import version
-from itertools import pairwise
 
 from ..driver import Driver, Task
-from ..labels import Span, word_begins
+from ..labels import word_spans
 from .checkpoint import checkpoint_of
 from .pipelines import PeerDriver
 
@@ -19,10 +18,7 @@ def open_driver(task: Task) -> Driver:
         found: list[list[str]] = segmenter(texts, batch_size=batch_size, show_progress=False)
         return found
 
-    def spans_of(words: list[str]) -> list[Span]:
-        return [(a, b, "") for a, b in pairwise(word_begins(words, ""))]
-
     facts = {"version": version("ckip-transformers"), "device": "cpu"}
     return PeerDriver(
-        segmenter.model, label, spans_of, facts, lambda documents: ["".join(d) for d in documents]
+        segmenter.model, label, word_spans, facts, lambda documents: ["".join(d) for d in documents]
     )

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 from importlib.metadata import version
-from itertools import pairwise
 from typing import Any
 
-from ..labels import Span, word_begins
+from ..labels import Span, word_spans
 
 
 class SegmenterDriver:
@@ -28,7 +27,4 @@ class SegmenterDriver:
         return {"subwords": characters, "positions": characters}
 
     def spans(self, documents: int) -> list[list[Span]]:
-        return [
-            [(a, b, "") for a, b in pairwise(word_begins(words, ""))]
-            for words in self._found[:documents]
-        ]
+        return [word_spans(words) for words in self._found[:documents]]

@@ -22,6 +22,7 @@ from ..driver import Driver
 from ..labels import f1, tags_of_spans
 from ..measure import measure
 from ..places import RESULTS, ROOT, SHARED
+from ..plot import OWN_COLOR, PEER_COLOR, open_frame
 from ..rows import machine, spread
 from ..systems import System, own_systems, peer_systems
 
@@ -71,15 +72,15 @@ def draw(results: dict[str, Any], path: Path) -> None:
     for axes, (gold, values) in zip(panels, golds.items(), strict=True):
         for name, one in values["systems"].items():
             place = (one["words_per_s"]["median"], one["f1"])
-            own = name[:2] in ("en", "zh")
-            axes.scatter(*place, color="#1b6ca8" if own else "#8a9299")
+            own = name in TASKS[gold][0]
+            axes.scatter(*place, color=OWN_COLOR if own else PEER_COLOR)
             axes.annotate(name, place, xytext=(0, 6), textcoords="offset points", ha="center")
         axes.set_xscale("log")
         axes.xaxis.set_minor_formatter("")
         axes.margins(0.2)
         axes.set_title(gold, fontsize=10)
         axes.set_xlabel(f"{values['unit']} per second")
-        axes.spines[["top", "right"]].set_visible(False)
+        open_frame(axes)
     panels[0].set_ylabel("F1")
     host = results["machine"]
     figure.suptitle(f"{host['processor']}, {host['cores']} cores", fontsize=9)

@@ -1,5 +1,6 @@
 """Word labels to spans: runs of words, their scores, what is sure enough to keep. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -50,6 +51,13 @@ def find_spans(label_ids: Ints, starts: Ints, scheme: Scheme) -> Spans:
     stops = np.append(np.flatnonzero(begins | edge | (kinds < 0)), len(label_ids))
     end = stops[np.searchsorted(stops, first, side="right")]
     return Spans(first=first.astype(np.int32), end=end.astype(np.int32), label=kinds[first])
+
+
+def spans_of_tags(tags: Sequence[str], starts: Ints, scheme: Scheme) -> Spans:
+    """`find_spans` of labels by their names."""
+    numbers = {name: number for number, name in enumerate(scheme.labels)}
+    label_ids = np.fromiter(map(numbers.__getitem__, tags), np.int32, len(tags))
+    return find_spans(label_ids, starts, scheme)
 
 
 def mean_scores(scores: Floats, spans: Spans) -> Floats:

@@ -8,7 +8,7 @@ from ..arrays import offsets
 from ..errors import InputError
 from ..labels.schemes import Scheme
 from ..labels.scoring import Scores, score
-from ..labels.spans import find_spans
+from ..labels.spans import spans_of_tags
 from ..model import Model
 from ..types import Ints, Record, Spans
 from .gold import Sentence
@@ -40,10 +40,8 @@ def gold_labels(documents: Sequence[Sequence[str]], scheme: Scheme) -> Ints:
     """
     names = [name for document in documents for name in document]
     own = Scheme.from_labels(sorted(set(names)) or ["O"])
-    numbers = {name: number for number, name in enumerate(own.labels)}
-    label_ids = np.fromiter(map(numbers.__getitem__, names), np.int32, len(names))
     doc_words = offsets(np.array([len(document) for document in documents]))
-    return spell(find_spans(label_ids, doc_words, own), own, len(names), scheme)
+    return spell(spans_of_tags(names, doc_words, own), own, len(names), scheme)
 
 
 def spell(spans: Spans, own: Scheme, words: int, scheme: Scheme) -> Ints:

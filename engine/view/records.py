@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..files.source import Source
 from ..formats.jsonl import JsonlReader
 from ..labels.schemes import Scheme
-from ..labels.spans import find_spans
+from ..labels.spans import spans_of_tags
 from ..run.gold import read_source
 from ..run.kinds import kind_of
 from ..types import Block
@@ -200,12 +200,10 @@ def gold_values(source: Source, kind: str, token_column: int | None) -> Iterator
     """
     sentences = read_source(source, kind, token_column)
     while part := list(islice(sentences, _SENTENCES)):
-        names = sorted({tag for _, tags in part for tag in tags})
-        scheme = Scheme.from_labels(names)
-        numbers = {name: number for number, name in enumerate(names)}
-        label_ids = np.array([numbers[tag] for _, tags in part for tag in tags], np.int32)
+        names = [tag for _, tags in part for tag in tags]
+        scheme = Scheme.from_labels(sorted(set(names)))
         doc_words = offsets(np.array([len(words) for words, _ in part]))
-        spans = find_spans(label_ids, doc_words, scheme)
+        spans = spans_of_tags(names, doc_words, scheme)
         bounds = np.searchsorted(spans.first, doc_words).tolist()
         for (words, _), first, (a, b) in zip(
             part, doc_words[:-1].tolist(), pairwise(bounds), strict=True
