@@ -3,11 +3,11 @@
 python -m nerx.benchmarks.child DESCRIPTOR
 """
 
-import importlib
 import os
 import sys
 import time
 from multiprocessing.connection import Connection
+from pkgutil import resolve_name
 from typing import Any
 
 from ..engine.run.memory import peak_memory_mb
@@ -20,9 +20,9 @@ class Session:
 
     _driver: Driver
 
-    def open(self, module: str, task: Task) -> tuple[float, dict[str, Any]]:
+    def open(self, opens: str, task: Task) -> tuple[float, dict[str, Any]]:
         start = time.perf_counter()
-        self._driver = importlib.import_module(module).open_driver(task)
+        self._driver = resolve_name(opens)(task)
         return time.perf_counter() - start, self._driver.facts
 
     def load(self, documents: list[list[str]], copies: int) -> None:

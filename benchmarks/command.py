@@ -1,6 +1,5 @@
 """`nerx bench`: how fast, against whom, how far from the machine's limit."""
 
-import json
 import os
 import sys
 import time
@@ -26,7 +25,7 @@ from .measure import measure
 from .plot import plot
 from .regression import compare_results
 from .report import fp16_note, report, report_changes, report_scaling
-from .rows import collect, read_results
+from .rows import collect, read_results, write_results
 from .scaling import scale
 from .systems import PEERS, System, limits, own_systems, peer_systems
 
@@ -202,7 +201,6 @@ def _show(results: dict[str, Any], absent: Sequence[str], name: str) -> None:
 
 def _write(results: dict[str, Any], json_file: str | None, plot_file: str | None) -> None:
     if json_file:
-        text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
-        Path(json_file).write_text(text, encoding="utf-8")
+        write_results(json_file, results)
     if plot_file:
         plot(results, plot_file)

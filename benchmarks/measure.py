@@ -106,7 +106,7 @@ class _Running:
         self._process: SystemProcess | None = None
         say(f"opening {system.title}")
         with self._failure():
-            self._process = stack.enter_context(SystemProcess(system.module, system.task))
+            self._process = stack.enter_context(SystemProcess(system.opens, system.task))
             self.result.load_s, self.result.facts = self._process.load_s, self._process.facts
 
     def find_batch_size(self, sample: Sample, budget_s: float) -> None:

@@ -1,5 +1,7 @@
 """A benchmark's result as a picture: speeds beside the limit, stages, lengths with padding."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,26 +18,45 @@ def plot(results: dict[str, Any], path: str) -> None:
     Raises:
         ConfigError: the file cannot be written.
     """
+    stages = next((row for row in measured(results) if "stages" in row), None)
+    heights = [3, 2, 2] if stages else [3, 2]
+    with drawing(path, len(heights), 1, figsize=(8, 8.5), height_ratios=heights) as axes:
+        _speeds(axes[0], results)
+        if stages:
+            _stages(axes[1], stages)
+        _lengths(axes[-1], results)
+
+
+@contextmanager
+def drawing(
+    path: str | Path, rows: int, columns: int, dpi: int = 130, **layout: Any
+) -> Iterator[Any]:
+    """Axes without a frame above and at the right; what is drawn on them becomes a PNG file.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    stages = next((row for row in measured(results) if "stages" in row), None)
-    figure, axes = pyplot.subplots(
-        3 if stages else 2, 1, figsize=(8, 8.5), height_ratios=[3, 2, 2][: 3 if stages else 2]
-    )
-    _speeds(axes[0], results)
-    if stages:
-        _stages(axes[1], stages)
-    _lengths(axes[-1], results)
-    figure.tight_layout(h_pad=2)
+    figure, axes = pyplot.subplots(rows, columns, dpi=dpi, **layout)
+    for one in axes:
+        one.spines[["top", "right"]].set_visible(False)
+    yield axes
+    figure.tight_layout(w_pad=2, h_pad=2)
     try:
-        figure.savefig(Path(path), dpi=130, format="png")
+        figure.savefig(path, format="png")
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
     finally:
         pyplot.close(figure)
+
+
+def bar_color(row: dict[str, Any]) -> str:
+    """nerx stands out."""
+    return OWN_COLOR if row["system"] == "nerx" else PEER_COLOR
 
 
 def _speeds(axes: Any, results: dict[str, Any]) -> None:
@@ -43,9 +64,10 @@ def _speeds(axes: Any, results: dict[str, Any]) -> None:
     middle = [row["words_per_s"]["median"] for row in rows]
     low = [m - row["words_per_s"]["min"] for m, row in zip(middle, rows, strict=True)]
     high = [row["words_per_s"]["max"] - m for m, row in zip(middle, rows, strict=True)]
-    colors = [OWN_COLOR if row["system"] == "nerx" else PEER_COLOR for row in rows]
     places = range(len(rows))
-    axes.barh(places, middle, xerr=[low, high], color=colors, ecolor="#444444", capsize=3)
+    axes.barh(
+        places, middle, xerr=[low, high], color=[*map(bar_color, rows)], ecolor="#444444", capsize=3
+    )
     for place, row, value, over in zip(places, rows, middle, high, strict=True):
         ratio = f"  {row['ratio']['median']:.1f}x" if row["ratio"] else ""
         axes.annotate(
@@ -71,7 +93,6 @@ def _speeds(axes: Any, results: dict[str, Any]) -> None:
         f" {machine['cores']} cores",
         fontsize=11,
     )
-    open_frame(axes)
 
 
 def _stages(axes: Any, row: dict[str, Any]) -> None:
@@ -83,7 +104,6 @@ def _stages(axes: Any, row: dict[str, Any]) -> None:
     axes.set_xlim(0, 112)
     axes.set_xlabel(f"share of the time that a stage is busy (run: {row['streams']} streams)")
     axes.set_title(f"stages of {title(row)}", fontsize=11)
-    open_frame(axes)
 
 
 def _lengths(axes: Any, results: dict[str, Any]) -> None:
@@ -104,9 +124,3 @@ def _lengths(axes: Any, results: dict[str, Any]) -> None:
         va="top",
         fontsize=8,
     )
-    open_frame(axes)
-
-
-def open_frame(axes: Any) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)

@@ -16,13 +16,13 @@ PATIENCE_S = 900.0  # for one answer
 class SystemProcess(AbstractContextManager["SystemProcess"]):
     """A system in a process of its own.
 
-    module: what holds its `open_driver`
+    opens: the function that opens its driver, as `module:name`
 
     Raises:
         SystemFailedError: it cannot be opened; the message holds its own words.
     """
 
-    def __init__(self, module: str, task: Task) -> None:
+    def __init__(self, opens: str, task: Task) -> None:
         self._printed: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed on exit
         self._pipe, theirs = Pipe()
         command = [sys.executable, "-m", "nerx.benchmarks.child", str(theirs.fileno())]
@@ -31,7 +31,7 @@ class SystemProcess(AbstractContextManager["SystemProcess"]):
         )
         theirs.close()
         try:
-            self.load_s, self.facts = self._ask("open", module, task)
+            self.load_s, self.facts = self._ask("open", opens, task)
         except BaseException:
             self.close()
             raise

@@ -232,6 +232,12 @@ def _corpus(sample: Sample, lengths: list[int]) -> dict[str, Any]:
     }
 
 
+def write_results(path: str | Path, values: Any) -> None:
+    """Writes results as JSON."""
+    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+    Path(path).write_text(text, encoding="utf-8")
+
+
 def read_results(path: str) -> dict[str, Any]:
     """Results that `--json` wrote.
 

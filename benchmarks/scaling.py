@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from itertools import cycle, islice
+from statistics import linear_regression
 from typing import Any
 
 from ..export.sample import Sample
@@ -30,7 +31,7 @@ def scale(
         if sizes and time.monotonic() + _expected_s(sizes[-1], records) > ends:
             break
         say(f"{records:,} records")
-        with SystemProcess(system.module, system.task) as process:
+        with SystemProcess(system.opens, system.task) as process:
             process.load(thousand, records // len(thousand))
             one = process.run()
         sizes.append(
@@ -50,18 +51,13 @@ def _expected_s(last: dict[str, Any], records: int) -> float:
 def _fit(sizes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if len(sizes) < 2:
         return {"time_exponent": None, "mb_per_million_records": None}
-    points = [(math.log(one["records"]), math.log(one["seconds"])) for one in sizes]
-    upper = [
-        (one["records"] / 1e6, one["peak_memory_mb"]) for one in sizes[-max(2, len(sizes) // 2) :]
-    ]
+    records, seconds, memory = (
+        [one[key] for one in sizes] for key in ("records", "seconds", "peak_memory_mb")
+    )
+    upper = max(2, len(sizes) // 2)
+    growth = linear_regression([*map(math.log, records)], [*map(math.log, seconds)])
+    held = linear_regression(records[-upper:], memory[-upper:])
     return {
-        "time_exponent": round(_slope(points), 3),
-        "mb_per_million_records": round(_slope(upper), 1),
+        "time_exponent": round(growth.slope, 3),
+        "mb_per_million_records": round(held.slope * 1e6, 1),
     }
-
-
-def _slope(points: Sequence[tuple[float, float]]) -> float:
-    """The slope of the line of least squares."""
-    x, y = (sum(values) / len(points) for values in zip(*points, strict=True))
-    over = sum((a - x) * (b - y) for a, b in points)
-    return float(over / sum((a - x) ** 2 for a, _ in points))

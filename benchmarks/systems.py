@@ -18,12 +18,12 @@ _GPU_LIMIT_TOKENS = 32_768
 class System:
     """Something to be measured.
 
-    module: what holds its `open_driver`
+    opens: the function that opens its driver, as `module:name`
     searches: whether its best batch size must be found
     """
 
     name: str
-    module: str
+    opens: str
     task: Task
     searches: bool = False
 
@@ -95,7 +95,7 @@ def own_systems(
                 device=device,
                 batch_tokens=batch_tokens,
             )
-            found.append(System("nerx", f"{_HERE}.peers.nerx", task))
+            found.append(System("nerx", f"{_HERE}.peers.nerx:open_driver", task))
     if not found:
         held = ", ".join(f"{a.precision} ({a.format})" for b in bundles for a in b.artifacts)
         raise ConfigError(
@@ -131,8 +131,8 @@ def limits(systems: Sequence[System]) -> dict[str, System]:
             device=system.task.device,
             batch_tokens=_GPU_LIMIT_TOKENS if on_gpu else _LIMIT_TOKENS,
         )
-        module = f"{_HERE}.limits.{'torch' if on_gpu else 'openvino'}"
-        found.setdefault(kind, System("limit", module, task))
+        opens = f"{_HERE}.limits.{'torch' if on_gpu else 'openvino'}:open_driver"
+        found.setdefault(kind, System("limit", opens, task))
     return found
 
 
@@ -163,5 +163,6 @@ def peer_systems(
             half = peer.half_on_gpu and "torch" in gpu_backends()
             precision, device = ("fp16", "cuda") if half else ("fp32", "cpu")
             task = Task(model=checkpoint, joint=joint, precision=precision, device=device)
-            found.append(System(name, f"{_HERE}.peers.{name}", task, searches=peer.batches))
+            opens = f"{_HERE}.peers.libraries:open_{name}"
+            found.append(System(name, opens, task, searches=peer.batches))
     return found, absent

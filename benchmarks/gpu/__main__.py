@@ -8,7 +8,6 @@ fails among them; what is measured end to end goes to `gpu_<model>_<part>.json`,
 writes it.
 """
 
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from ..command import run_bench
 from ..places import RESULTS
 from ..random_models import SIZES, random_config, write_bundle
 from ..report import report
+from ..rows import write_results
 from ..systems import System, own_systems, peer_systems
 from .encoder import measure_agreement, measure_encoder
 from .kernels import measure_kernels, measure_products
@@ -148,7 +148,7 @@ class Tagging:
         """`nerx tag` beside the pipeline, and its model alone beside a padded compiled one."""
         own = self._own(bundle, sample)
         compiled = System(
-            "compiled", "nerx.benchmarks.peers.compiled", replace(own.task, backend="")
+            "compiled", "nerx.benchmarks.peers.compiled:open_driver", replace(own.task, backend="")
         )
         peers, _ = peer_systems(["transformers"], str(bundle.folder), bundle.unit, sample.joint)
         systems = [_changed(own, workers=self.workers[-1])]
@@ -166,8 +166,7 @@ class Tagging:
         say = partial(self._say, part, bundle.name)
         results = run_bench([bundle], own, others, sample, budget_s, say, self.pass_s)
         click.echo("\n" + report(results, []) + "\n")
-        path = self.bench.path.with_name(f"gpu_{bundle.name}_{part}.json")
-        path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        write_results(self.bench.path.with_name(f"gpu_{bundle.name}_{part}.json"), results)
 
     def _say(self, part: str, model: str, text: str) -> None:
         """What is said of a measurement in its course is kept, since a command may be cut off."""
@@ -179,7 +178,7 @@ def _changed(system: System, **values: Any) -> System:
 
 
 def _alone(own: System) -> System:
-    return replace(own, name="alone", module="nerx.benchmarks.peers.alone")
+    return replace(own, name="alone", opens="nerx.benchmarks.peers.alone:open_driver")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """Two one-core actors of Ray beside `nerx tag` on two cores, on the same Parquet files.
 
-    python -m nerx.benchmarks.suites.actors [--text FILE] [--copies N] [-o FILE]
+    python -m nerx.benchmarks.suites.actors [--text FILE] [--copies N]
 
 Each labels the lines of the text, and then N times as many. Starting up takes the same in both, so
 that the rate of each is what there was more, by the seconds that took. Needs the extra `ray`.
 """
 
-import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..places import RESULTS, TEXTS
-from ..rows import machine, versions
+from ..rows import machine, versions, write_results
 from ..watched import run_nerx
 
 _FILES = 4
@@ -35,8 +34,7 @@ def write_tables(folder: Path, lines: list[str], copies: int) -> int:
 @click.command()
 @click.option("--text", default=TEXTS / "gum_en.txt", type=click.Path(path_type=Path))
 @click.option("--copies", default=30, show_default=True)
-@click.option("-o", "--output", default=RESULTS / "actors.json", type=click.Path(path_type=Path))
-def main(text: Path, copies: int, output: Path) -> None:
+def main(text: Path, copies: int) -> None:
     """Measures both and writes the result."""
     lines, words, seconds = text.read_text("utf-8").splitlines(), [], []
     with TemporaryDirectory() as folder:
@@ -59,7 +57,7 @@ def main(text: Path, copies: int, output: Path) -> None:
         "share": round(ray / tag, 3),
     }
     click.echo(f"two actors {ray:,.0f} words/s, nerx tag {tag:,.0f}: {ray / tag:.1%}")
-    output.write_text(json.dumps(result, indent=1) + "\n")
+    write_results(RESULTS / "actors.json", result)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from ..places import RESULTS, ROOT
-from ..plot import OWN_COLOR, PEER_COLOR, open_frame
+from ..plot import bar_color, drawing
 from ..rows import measured
 from ..watched import run_nerx
 
@@ -43,31 +43,22 @@ def photograph_page(path: Path) -> None:
 
 def draw_speeds(results: list[dict[str, Any]], path: Path) -> None:
     """Draws the fastest rows of nerx and of its peers, side by side for each model."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, len(results), figsize=(10, 2.2))
-    for axis, result in zip(axes, results, strict=True):
-        rows = fastest(measured(result))
-        bars = axis.barh(
-            [_name(row) for row in rows],
-            [row["words_per_s"]["median"] for row in rows],
-            color=[OWN_COLOR if row["system"] == "nerx" else PEER_COLOR for row in rows],
-        )
-        texts = ["{words_per_s[median]:,.0f}   {ratio[median]:.1f}x".format(**row) for row in rows]
-        axis.bar_label(bars, texts, padding=4, fontsize=9)
-        axis.invert_yaxis()
-        axis.margins(x=0.6)
-        axis.set_xticks([])
-        name, unit = result["model"]["name"], result["corpus"]["unit"]
-        axis.set_title(f"{name}: {unit} a second", fontsize=10)
-        open_frame(axis)
-        axis.spines["bottom"].set_visible(False)
-    figure.tight_layout(w_pad=2)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    with drawing(path, 1, len(results), figsize=(10, 2.2), dpi=120) as panels:
+        for axes, result in zip(panels, results, strict=True):
+            rows = fastest(measured(result))
+            bars = axes.barh(
+                [_name(row) for row in rows],
+                [row["words_per_s"]["median"] for row in rows],
+                color=[bar_color(row) for row in rows],
+            )
+            texts = "{words_per_s[median]:,.0f}   {ratio[median]:.1f}x"
+            axes.bar_label(bars, [texts.format(**row) for row in rows], padding=4, fontsize=9)
+            axes.invert_yaxis()
+            axes.margins(x=0.6)
+            axes.set_xticks([])
+            name, unit = result["model"]["name"], result["corpus"]["unit"]
+            axes.set_title(f"{name}: {unit} a second", fontsize=10)
+            axes.spines["bottom"].set_visible(False)
 
 
 def fastest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -9,9 +9,6 @@ there before. On a machine that is busy with other things, `words_per_cpu_s` sti
 goes to benchmarks/results/stream.json.
 """
 
-import json
-from pathlib import Path
-
 import click
 import numpy as np
 
@@ -21,6 +18,7 @@ from ..command import progress, run_bench
 from ..driver import Task
 from ..places import RESULTS, TEXTS
 from ..report import report, report_scaling
+from ..rows import write_results
 from ..scaling import scale
 from ..systems import System, own_systems
 
@@ -31,8 +29,7 @@ _SENTENCES, _SENTENCE_WORDS = 3000, 20
 @click.option("-m", "--model", default="en", show_default=True)
 @click.option("--text", "texts", multiple=True, type=click.Path(exists=True))
 @click.option("--minutes", default=4.0, show_default=True, help="Half of it for the sizes.")
-@click.option("-o", "--output", default=RESULTS / "stream.json", type=click.Path(path_type=Path))
-def main(model: str, texts: tuple[str, ...], minutes: float, output: Path) -> None:
+def main(model: str, texts: tuple[str, ...], minutes: float) -> None:
     """Measures everything and writes it."""
     bundle = Bundle.load(model)
     files = texts or tuple(map(str, sorted(TEXTS.glob("*_en.txt"))))
@@ -40,12 +37,12 @@ def main(model: str, texts: tuple[str, ...], minutes: float, output: Path) -> No
         raise click.UsageError(f"{TEXTS} holds no *_en.txt; name a text with --text")
     sample, say, seconds = drawn_sentences(files), progress(), minutes * 60 / 2
     [own, *_] = own_systems([bundle], sample.joint, "auto", "auto", 0)
-    alone = System("alone", "nerx.benchmarks.peers.alone", own.task)
-    repeats = System("repeats", "nerx.benchmarks.peers.repeats", own.task)
+    alone = System("alone", "nerx.benchmarks.peers.alone:open_driver", own.task)
+    repeats = System("repeats", "nerx.benchmarks.peers.repeats:open_driver", own.task)
     without_model = [
         System(
             "pipeline",
-            "nerx.benchmarks.peers.hashed",
+            "nerx.benchmarks.peers.hashed:open_driver",
             Task(model=str(bundle.folder), joint=" ", precision="hash", workers=workers),
         )
         for workers in (0, 2)
@@ -54,7 +51,7 @@ def main(model: str, texts: tuple[str, ...], minutes: float, output: Path) -> No
     results["scaling"] = scale(without_model[0], sample, seconds, say)
     say("")
     click.echo(report(results, []) + "\n\n" + report_scaling(results["scaling"], "pipeline"))
-    output.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_results(RESULTS / "stream.json", results)
 
 
 def drawn_sentences(texts: tuple[str, ...]) -> Sample:

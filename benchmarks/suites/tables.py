@@ -1,12 +1,11 @@
 """Memory and time of `nerx tag` on Parquet files of ever more rows.
 
-    python -m nerx.benchmarks.suites.tables -m MODEL [--rows N]... [-o FILE]
+    python -m nerx.benchmarks.suites.tables -m MODEL [--rows N]...
 
 MODEL may be one that labels in no time, as what is asked is how nerx reads, moves and writes rows.
 Rows are of three words, with an id, in row groups of 100,000.
 """
 
-import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..places import RESULTS
-from ..rows import machine
+from ..rows import machine, write_results
 from ..watched import run_nerx
 
 _GROUP_ROWS = 100_000
@@ -34,8 +33,7 @@ def write_table(path: Path, rows: int) -> None:
 @click.command()
 @click.option("-m", "--model", required=True)
 @click.option("--rows", "sizes", multiple=True, default=(1_000_000, 10_000_000))
-@click.option("-o", "--output", default=RESULTS / "tables.json", type=click.Path(path_type=Path))
-def main(model: str, sizes: tuple[int, ...], output: Path) -> None:
+def main(model: str, sizes: tuple[int, ...]) -> None:
     """Measures each size and writes the rows."""
     found = []
     with TemporaryDirectory() as folder:
@@ -51,7 +49,7 @@ def main(model: str, sizes: tuple[int, ...], output: Path) -> None:
             )
             click.echo(f"{rows:,} rows: {seconds:.0f} s, {peak_memory_mb:,.0f} MB")
     result = {"machine": machine(), "sizes": found}
-    output.write_text(json.dumps(result, indent=1) + "\n")
+    write_results(RESULTS / "tables.json", result)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,9 @@ turn, on as many of them as there is time for; F1 on all, of labels by arg max, 
 mode.
 """
 
-import json
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import click
@@ -22,8 +21,8 @@ from ..driver import Driver
 from ..labels import f1, tags_of_spans
 from ..measure import measure
 from ..places import RESULTS, ROOT, SHARED
-from ..plot import OWN_COLOR, PEER_COLOR, open_frame
-from ..rows import machine, spread
+from ..plot import OWN_COLOR, PEER_COLOR, drawing
+from ..rows import machine, spread, write_results
 from ..systems import System, own_systems, peer_systems
 
 TASKS = {  # what is labelled: the models, and the peers that have one of their own
@@ -53,7 +52,7 @@ def score(gold: str, minutes: float) -> dict[str, Any]:
 
 def f1_of(system: System, sample: Sample) -> float | None:
     """What a system scores on all sentences, in this process."""
-    driver: Driver = import_module(system.module).open_driver(system.task)
+    driver: Driver = resolve_name(system.opens)(system.task)
     driver.prepare(sample.words, 1)
     driver.run(1)
     pairs = zip(driver.spans(len(sample.words)), sample.words, strict=True)
@@ -62,31 +61,21 @@ def f1_of(system: System, sample: Sample) -> float | None:
 
 def draw(results: dict[str, Any], path: Path) -> None:
     """A point a system: the faster, the more to the right; the better, the higher."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    golds = results["gold"]
-    figure, panels = pyplot.subplots(1, len(golds), figsize=(4 * len(golds), 3.6))
-    for axes, (gold, values) in zip(panels, golds.items(), strict=True):
-        for name, one in values["systems"].items():
-            place = (one["words_per_s"]["median"], one["f1"])
-            own = name in TASKS[gold][0]
-            axes.scatter(*place, color=OWN_COLOR if own else PEER_COLOR)
-            axes.annotate(name, place, xytext=(0, 6), textcoords="offset points", ha="center")
-        axes.set_xscale("log")
-        axes.xaxis.set_minor_formatter("")
-        axes.margins(0.2)
-        axes.set_title(gold, fontsize=10)
-        axes.set_xlabel(f"{values['unit']} per second")
-        open_frame(axes)
-    panels[0].set_ylabel("F1")
-    host = results["machine"]
-    figure.suptitle(f"{host['processor']}, {host['cores']} cores", fontsize=9)
-    figure.tight_layout()
-    figure.savefig(path, dpi=130)
-    pyplot.close(figure)
+    golds, host = results["gold"], results["machine"]
+    with drawing(path, 1, len(golds), figsize=(4 * len(golds), 3.6)) as panels:
+        for axes, (gold, values) in zip(panels, golds.items(), strict=True):
+            for name, one in values["systems"].items():
+                place = (one["words_per_s"]["median"], one["f1"])
+                own = name in TASKS[gold][0]
+                axes.scatter(*place, color=OWN_COLOR if own else PEER_COLOR)
+                axes.annotate(name, place, xytext=(0, 6), textcoords="offset points", ha="center")
+            axes.set_xscale("log")
+            axes.xaxis.set_minor_formatter("")
+            axes.margins(0.2)
+            axes.set_title(gold, fontsize=10)
+            axes.set_xlabel(f"{values['unit']} per second")
+        panels[0].set_ylabel("F1")
+        panels[0].figure.suptitle(f"{host['processor']}, {host['cores']} cores", fontsize=9)
 
 
 @click.command()
@@ -98,8 +87,7 @@ def main(minutes: float) -> None:
             rate = one["words_per_s"]["median"]
             click.echo(f"{gold:22} {name:8} {rate:11,.0f} {values['unit']}/s  F1 {one['f1']:.4f}")
         click.echo("\n".join(values["absent"]), nl=bool(values["absent"]))
-    text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
-    (RESULTS / "tiers.json").write_text(text, encoding="utf-8")
+    write_results(RESULTS / "tiers.json", results)
     draw(results, ROOT / "docs" / "tiers.png")
 
 

@@ -1,13 +1,12 @@
 """`nerx view` of many labelled records: its rate, its memory and the size of its page.
 
-    python -m nerx.benchmarks.suites.view [--text FILE] [--records N]... [-o FILE]
+    python -m nerx.benchmarks.suites.view [--text FILE] [--records N]...
 
 The records are the lines of the text as `en` labels them, over and over, each with an id of its
 own, and every fourth with a further name that is nowhere else. Rows go to
 benchmarks/results/view.json; `read_s` is how long it takes to read the file alone.
 """
 
-import json
 import time
 from itertools import cycle, islice
 from pathlib import Path
@@ -19,6 +18,7 @@ import orjson
 
 from ...engine import Tagger
 from ..places import RESULTS, TEXTS
+from ..rows import write_results
 from ..watched import run_nerx
 
 _LETTERS = "aeioubcdfghklmnprst"
@@ -76,8 +76,7 @@ def measure(labelled: Path, records: int) -> dict[str, Any]:
 @click.command()
 @click.option("--text", default=TEXTS / "gum_en.txt", type=click.Path(path_type=Path))
 @click.option("--records", "sizes", multiple=True, default=(100_000, 1_000_000))
-@click.option("-o", "--output", default=RESULTS / "view.json", type=click.Path(path_type=Path))
-def main(text: Path, sizes: tuple[int, ...], output: Path) -> None:
+def main(text: Path, sizes: tuple[int, ...]) -> None:
     """Measures each size and writes the rows."""
     lines, rows = text.read_text("utf-8").splitlines(), []
     with TemporaryDirectory() as folder:
@@ -87,7 +86,7 @@ def main(text: Path, sizes: tuple[int, ...], output: Path) -> None:
             rows.append(measure(labelled, records))
             click.echo("  ".join(f"{name} {value:,}" for name, value in rows[-1].items()))
             labelled.unlink()
-    output.write_text(json.dumps(rows, indent=1) + "\n")
+    write_results(RESULTS / "view.json", rows)
 
 
 if __name__ == "__main__":

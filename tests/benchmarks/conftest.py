@@ -36,6 +36,6 @@ def scripted(tmp_path):
         values = {"seconds_a_word": seconds_a_word, "tags": tags or {}} | script
         path.write_text(json.dumps(values))
         task = Task(model=str(path), joint=" ")
-        return System(name, "scripted_peer", task, searches=True)
+        return System(name, "scripted_peer:open_driver", task, searches=True)
 
     return make

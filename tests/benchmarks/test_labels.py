@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerx.benchmarks.labels import compare, f1, tags_of_spans, word_begins
-from nerx.benchmarks.peers.pipelines import words_of_groups
+from nerx.benchmarks.peers.libraries import words_of_groups
 from nerx.export.sample import Sample
 
 WORDS = ["Angela", "Merkel", "visited", "Paris", "."]

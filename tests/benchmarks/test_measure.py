@@ -83,7 +83,7 @@ def test_a_peer_that_fails_is_named_and_the_others_go_on(quick, tiny, scripted):
 def test_a_slowed_backend_shows_against_older_results(quick, tiny, scripted):
     peer = scripted(seconds_a_word=1e-4)
     before = results_of([own(tiny), peer], tiny)
-    slowed = replace(own(tiny), module="slowed_nerx")
+    slowed = replace(own(tiny), opens="slowed_nerx:open_driver")
     after = results_of([slowed, peer], tiny)
     [change] = compare_results(before, after)
     assert change.worse
