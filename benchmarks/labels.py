@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from ..engine.arrays import offsets
+from ..engine.arrays import begins_of
 from ..engine.labels.schemes import Scheme
 from ..engine.labels.scoring import score
 from ..engine.run.evaluation import gold_labels
@@ -93,4 +93,4 @@ def f1(tags: Tags, sample: Sample) -> float | None:
     gold = gold_labels(sample.tags, scheme)
     numbers = {name: number for number, name in enumerate(labels)}
     own: Ints = np.array([numbers[tag] for row in tags for tag in row], np.int32)
-    return score(gold, own, offsets(np.array([len(row) for row in tags])), scheme).f1
+    return score(gold, own, begins_of(tags), scheme).f1

@@ -1,5 +1,7 @@
 """Ragged rows in flat arrays: the one piece of index arithmetic that the engine repeats."""
 
+from collections.abc import Collection, Sized
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,11 @@ def offsets(lengths: NDArray[np.integer]) -> Ints:
     ends = np.zeros(len(lengths) + 1, np.int32)
     np.cumsum(lengths, out=ends[1:])
     return ends
+
+
+def begins_of(rows: Collection[Sized]) -> Ints:
+    """`offsets` of the rows' lengths."""
+    return offsets(np.fromiter(map(len, rows), np.int64, len(rows)))
 
 
 def ragged_range(first: NDArray[np.integer], lengths: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.arrays import offsets
+from ..engine.arrays import begins_of
 from ..engine.backends.base import Backend
 from ..engine.backends.select import open_backend
 from ..engine.bundle import Bundle
@@ -134,7 +134,7 @@ def _labels(backend: Backend, bundle: Bundle, sample: Sample, tokens: int) -> tu
 
 def _f1(label_ids: Ints, bundle: Bundle, sample: Sample) -> float:
     scheme = Scheme.from_labels(bundle.labels, bundle.scheme)
-    doc_words = offsets(np.array([len(row) for row in sample.words]))
+    doc_words = begins_of(sample.words)
     return score(sample.gold(bundle.labels), label_ids, doc_words, scheme).f1
 
 
@@ -142,7 +142,7 @@ def _differences(
     bundle: Bundle, sample: Sample, reference: Reference, label_ids: Ints, wrong: NDArray[np.int64]
 ) -> tuple[str, ...]:
     """The first words that got another label, marked within their neighbours."""
-    begin = offsets(np.array([len(row) for row in sample.words]))
+    begin = begins_of(sample.words)
     shown = []
     for word in wrong[:_SHOWN].tolist():
         row = int(np.searchsorted(begin, word, side="right")) - 1

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Encoding, Tokenizer
 
-from ..arrays import offsets
+from ..arrays import begins_of
 from ..bundles.find import find_bundle
 from ..config import LabelConfig
 from ..errors import BackendError, ConfigError, InputError
@@ -168,7 +168,7 @@ class TokenClassificationPipeline:
             ]
             for row in rows
         ]
-        begin = offsets(np.fromiter(map(len, ids), np.int64, len(ids)))
+        begin = begins_of(ids)
         count = int(begin[-1])
         bounds = np.stack([begin[:-1], begin[1:]] * 2, axis=1)
         nowhere = np.zeros(count, np.int32)  # no word of the text is meant

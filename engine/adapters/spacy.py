@@ -5,7 +5,7 @@ spaCy finds both by their entry points: `nlp.add_pipe("nerx")`, and in a configu
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from spacy.language import Language
@@ -63,7 +63,7 @@ class EntityComponent:
             Span.set_extension("score", default=None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _component, (self._options,)
+        return partial(EntityComponent, **self._options), ()
 
     def __call__(self, doc: Doc) -> Doc:
         [doc] = self.pipe([doc])
@@ -91,10 +91,6 @@ class EntityComponent:
         options = dict(self._options)
         config = LabelConfig(decode=options.pop("decode"), min_score=options.pop("min_score"))
         return Tagger(**options, config=config)
-
-
-def _component(options: dict[str, Any]) -> EntityComponent:
-    return EntityComponent(**options)
 
 
 def _set_entities(doc: Doc, places: list[int], entities: list[dict[str, Any]]) -> None:
@@ -125,7 +121,7 @@ class WordTokenizer:
         self._options = options
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _tokenizer, (self._vocab, self._options)
+        return partial(WordTokenizer, self._vocab, **self._options), ()
 
     def __call__(self, text: str) -> Doc:
         words, spaces = get_words_and_spaces(self._tagger(text)["words"], text)
@@ -134,7 +130,3 @@ class WordTokenizer:
     @cached_property
     def _tagger(self) -> Tagger:
         return Tagger(**self._options)
-
-
-def _tokenizer(vocab: Vocab, options: dict[str, Any]) -> WordTokenizer:
-    return WordTokenizer(vocab, **options)

@@ -3,8 +3,8 @@
 Other keys of a JSONL record are kept. Given tokens become a text, joined by one space.
 """
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from ..types import LabelledBlock, Record
@@ -75,28 +75,17 @@ def _line(doc: _Document, new: dict[str, Any], input_format: str) -> bytes:
 def _documents(block: LabelledBlock) -> Iterator[_Document]:
     starts, ends = block.encoded.word_start.tolist(), block.encoded.word_end.tolist()
     firsts, span_ends = block.spans.first.tolist(), block.spans.end.tolist()
-    types = block.types
-    labels = [types[label] for label in block.spans.label.tolist()]
+    labels = [block.types[label] for label in block.spans.label.tolist()]
     doc_words = pairwise(block.encoded.doc_words.tolist())
     for record, (word, end), spans in zip(
         block.records, doc_words, span_ranges(block), strict=True
     ):
         if record.tokens is None:
-            text, words = (
-                record.text or "",
-                list(zip(starts[word:end], ends[word:end], strict=True)),
-            )
+            text = record.text or ""
+            places: Iterable[tuple[int, int]] = zip(starts[word:end], ends[word:end], strict=True)
         else:
-            text, words = " ".join(record.tokens), _joined(record.tokens)
+            text = " ".join(record.tokens)
+            begins = accumulate((len(token) + 1 for token in record.tokens), initial=0)
+            places = ((start, after - 1) for start, after in pairwise(begins))
         found = [_Span(firsts[i] - word, span_ends[i] - word - 1, labels[i]) for i in range(*spans)]
-        yield _Document(record, text, words, found)
-
-
-def _joined(tokens: list[str]) -> list[tuple[int, int]]:
-    """Where tokens begin and end once they are joined by one space."""
-    places = []
-    start = 0
-    for token in tokens:
-        places.append((start, start + len(token)))
-        start += len(token) + 1
-    return places
+        yield _Document(record, text, list(places), found)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ..arrays import offsets, ragged_range
+from ..arrays import begins_of, offsets, ragged_range
 from ..errors import InputError
 from ..types import LabelledBlock, Record
 
@@ -179,7 +179,7 @@ class _Text:
 
     def __init__(self, records: Sequence[Record]) -> None:
         texts = [record.text or "" for record in records]
-        self.begin = offsets(np.fromiter(map(len, texts), np.int64, len(texts)))
+        self.begin = begins_of(texts)
         data = np.frombuffer("".join(texts).encode(), np.uint8)
         self._data = data
         self._places = np.append(np.flatnonzero((data & 0xC0) != 0x80), len(data))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..arrays import offsets
+from ..arrays import begins_of
 from ..errors import InputError
 from ..labels.schemes import Scheme
 from ..labels.scoring import Scores, score
@@ -27,7 +27,7 @@ def evaluate(model: Model, sentences: Sequence[Sentence]) -> Scores:
     if not sentences:
         raise InputError("no sentences to evaluate on")
     gold = gold_labels([tags for _, tags in sentences], model.scheme)
-    doc_words = offsets(np.array([len(words) for words, _ in sentences]))
+    doc_words = begins_of([words for words, _ in sentences])
     predicted = [block.labels.label_ids for block in model.label(_blocks(sentences))]
     return score(gold, np.concatenate(predicted), doc_words, model.scheme)
 
@@ -40,7 +40,7 @@ def gold_labels(documents: Sequence[Sequence[str]], scheme: Scheme) -> Ints:
     """
     names = [name for document in documents for name in document]
     own = Scheme.from_labels(sorted(set(names)) or ["O"])
-    doc_words = offsets(np.array([len(document) for document in documents]))
+    doc_words = begins_of(documents)
     return spell(spans_of_tags(names, doc_words, own), own, len(names), scheme)
 
 

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
 from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 import orjson
 
-from ..arrays import offsets
+from ..arrays import begins_of
 from ..errors import InputError
 from ..files.source import Source
 from ..formats.jsonl import JsonlReader
@@ -160,12 +160,7 @@ def _span(entity: Value, start: int, end: int) -> Span:
 
 def _ends(words: list[str], gap: int) -> list[int]:
     """Where each word ends once they are joined with `gap` characters between them."""
-    ends = []
-    at = -gap
-    for word in words:
-        at += gap + len(word)
-        ends.append(at)
-    return ends
+    return [end - gap for end in accumulate(len(word) + gap for word in words)]
 
 
 def cut(record: Shown, most: int) -> Shown:
@@ -202,7 +197,7 @@ def gold_values(source: Source, kind: str, token_column: int | None) -> Iterator
     while part := list(islice(sentences, _SENTENCES)):
         names = [tag for _, tags in part for tag in tags]
         scheme = Scheme.from_labels(sorted(set(names)))
-        doc_words = offsets(np.array([len(words) for words, _ in part]))
+        doc_words = begins_of([words for words, _ in part])
         spans = spans_of_tags(names, doc_words, scheme)
         bounds = np.searchsorted(spans.first, doc_words).tolist()
         for (words, _), first, (a, b) in zip(

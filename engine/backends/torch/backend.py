@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ....kernels.encoder import EncoderConfig, PackedEncoder
 from ....kernels.word_labels import MAX_LABELS
-from ...arrays import offsets
+from ...arrays import begins_of
 from ...errors import BackendError
 from ...types import Batch, BatchLabels, Floats
 from ..cores import usable_cores
@@ -179,7 +179,7 @@ def _find_precision(precision: str, on_gpu: bool) -> str:
 
 def _joined(parts: Sequence[BatchLabels], labels: int) -> BatchLabels:
     """The labels of a batch from those of its parts."""
-    begin = offsets(np.array([len(part.label_ids) for part in parts], np.int64))
+    begin = begins_of([part.label_ids for part in parts])
 
     def fetch(wanted: NDArray[np.int64]) -> Floats:
         rows = np.empty((len(wanted), labels), np.float32)
