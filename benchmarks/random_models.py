@@ -12,7 +12,7 @@ FOLDER/bert-base` alone. English has the vocabulary of bert-base-uncased where
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ NER = ("O", *(f"{role}-{kind}" for kind in ("PER", "ORG", "LOC", "MISC") for rol
 _BASE = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
 _TOY = {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128}
 _TOY |= {"num_hidden_layers": 2}
-_CALIBRATION = {"documents": 100, "tokens": 500}
+_CALIBRATION_DOCUMENTS, _CALIBRATION_TOKENS = 100, 500
 _SHARES = {"B": 1 / 9, "I": 1 / 2500}  # of words; an I without its B in one sentence of a hundred
 _SEEN = (64, 128)  # subwords of the sample that tell how the bias must be
 
@@ -83,10 +83,8 @@ def write_bundle(name: str, folder: Path, *, toy: bool = False) -> Bundle:
     folder.mkdir(parents=True)
     size, config = SIZES[name], random_config(name, toy=toy)
     torch.manual_seed(42)
-    model, tokenizer = (
-        AutoModelForTokenClassification.from_config(config),
-        make_tokenizer(size.unit),
-    )
+    model = AutoModelForTokenClassification.from_config(config)
+    tokenizer = make_tokenizer(size.unit)
     set_bias(model, size.labels, builtin_sample(tokenizer, size.unit), tokenizer)
     save_weights(folder / "model.safetensors", config.to_dict(), model.state_dict())
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -122,9 +120,8 @@ def set_bias(model: Any, labels: Sequence[str], sample: Sample, tokenizer: Token
 
 def add_graphs(bundle: Bundle) -> None:
     """Adds fp32 and int8 in ONNX, as `nerx export` makes them, but not compared."""
-    import onnx
-
-    from ..export.batches import engine_batches
+    from ..export.batches import feeds
+    from ..export.build import add_graph
     from ..export.checkpoint import load_checkpoint
     from ..export.onnx import to_onnx
     from ..export.quantize import quantize
@@ -134,19 +131,10 @@ def add_graphs(bundle: Bundle) -> None:
         write_checkpoint(bundle, Path(folder))
         checkpoint = load_checkpoint(folder)
     graph = to_onnx(checkpoint)
-    sample = builtin_sample(checkpoint.tokenizer.backend_tokenizer, bundle.unit).head(
-        _CALIBRATION["documents"]
-    )
-    batches = engine_batches(bundle, sample, _CALIBRATION["tokens"])
-    names = ("input_ids", "attention_mask", "word_index")
-    int8 = quantize(graph, [{n: getattr(b, n) for n in names} for b, _ in batches])
-    artifacts = list(bundle.artifacts)
-    for precision, model in (("fp32", graph), ("int8", int8)):
-        file = f"model.{precision}.onnx"
-        onnx.save(model, bundle.folder / file)
-        files = file_hashes(bundle.folder, [file])
-        artifacts.append(Artifact(format="onnx", precision=precision, files=files))
-    replace(bundle, artifacts=tuple(artifacts)).write_manifest()
+    sample = builtin_sample(checkpoint.tokenizer.backend_tokenizer, bundle.unit)
+    sample = sample.head(_CALIBRATION_DOCUMENTS)
+    int8 = quantize(graph, feeds(bundle, sample, _CALIBRATION_TOKENS))
+    add_graph(add_graph(bundle, graph, "fp32"), int8, "int8").write_manifest()
 
 
 @click.command()

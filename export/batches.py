@@ -1,14 +1,20 @@
 """A sample as the engine would batch it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..engine.backends.signature import Signature
 from ..engine.bundle import Bundle
 from ..engine.inference.batching import build_batch, plan_batches, window_lengths
 from ..engine.model import open_encoder
 from ..engine.types import Batch, Ints
 from .sample import Sample
+
+Feed = Mapping[str, NDArray[np.int64]]  # the inputs of one batch, by name
+
+_INPUTS = Signature(("input_ids", "attention_mask", "word_index"), ())  # of what is exported here
 
 
 def engine_batches(
@@ -25,3 +31,8 @@ def engine_batches(
     for numbers in plan_batches(lengths, max_tokens, packed=packed):
         windows = numbers % len(encoded.windows)
         yield build_batch(encoded, windows, encoder.special, every_subword=False)
+
+
+def feeds(bundle: Bundle, sample: Sample, max_tokens: int) -> list[Feed]:
+    """`engine_batches` as an exported graph takes them."""
+    return [_INPUTS.feed(batch) for batch, _ in engine_batches(bundle, sample, max_tokens)]

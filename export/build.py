@@ -17,11 +17,11 @@ from ..engine.backends.select import installed_runtimes
 from ..engine.bundle import UNITS, Artifact, Bundle, file_hashes
 from ..engine.errors import BundleError, ConfigError, InputError
 from ..engine.labels.schemes import Scheme
-from .batches import engine_batches
+from .batches import feeds
 from .checkpoint import Checkpoint, load_checkpoint
 from .onnx import to_onnx
 from .precision import to_fp16
-from .quantize import Feed, quantize
+from .quantize import quantize
 from .reference import Reference, reference_labels
 from .sample import Sample, builtin_sample, read_sample
 from .sensitivity import most_sensitive, put_back
@@ -97,7 +97,7 @@ def export_bundle(
         sample.gold(bundle.labels)  # before the slow part: are its tags known?
         say("exporting to ONNX")
         graph = to_onnx(checkpoint)
-        say(f"labelling {sum(map(len, sample.words))} words with PyTorch")
+        say(f"labelling {sample.word_count} words with PyTorch")
         reference = reference_labels(checkpoint, sample)
         del checkpoint  # its weights are in the graph now; quantizing needs the memory
         reports = []
@@ -105,7 +105,7 @@ def export_bundle(
             say(f"making {precision}")
             for model, notes in _candidates(bundle, graph, precision, calibration):
                 say(f"checking {precision}{': ' if notes else ''}{', '.join(notes)}")
-                trial = _add(bundle, model, precision)
+                trial = add_graph(bundle, model, precision)
                 found = _compare(trial, sample, reference)
                 if not any(parity.why_refused() for parity in found):
                     break
@@ -183,39 +183,29 @@ def _candidates(
 
     text: real text, for the ranges of values
     """
+    few = text.head(_CALIBRATION_DOCUMENTS)
     if precision == "fp32":
         yield graph, []
     elif precision == "fp16":
-        yield to_fp16(graph, _feeds(bundle, text, _PROBE_TOKENS)[:_PROBES]), []
+        yield to_fp16(graph, feeds(bundle, few, _PROBE_TOKENS)[:_PROBES]), []
     else:
-        feeds = _feeds(bundle, text, _CALIBRATION_TOKENS)
-        if sum(int(feed["attention_mask"].sum()) for feed in feeds) < _MIN_CALIBRATION_SUBWORDS:
+        calibration = feeds(bundle, few, _CALIBRATION_TOKENS)
+        subwords = sum(int(feed["attention_mask"].sum()) for feed in calibration)
+        if subwords < _MIN_CALIBRATION_SUBWORDS:
             raise InputError(
                 f"{text.file} is too short; calibration needs {_MIN_CALIBRATION_SUBWORDS} "
                 "subwords at least, from text like that to be labelled"
             )
-        int8 = quantize(graph, feeds)
+        int8 = quantize(graph, calibration)
         yield int8, []
-        probes = _feeds(bundle, text, _PROBE_TOKENS)[:_PROBES]
+        probes = feeds(bundle, few, _PROBE_TOKENS)[:_PROBES]
         ranking = most_sensitive(graph, int8, probes)
         for count in _PUT_BACK:
             yield put_back(int8, ranking[:count]), ranking[:count]
 
 
-def _feeds(bundle: Bundle, sample: Sample, tokens: int) -> list[Feed]:
-    """Batches of real text, as the engine makes them."""
-    few = sample.head(_CALIBRATION_DOCUMENTS)
-    return [
-        {
-            "input_ids": batch.input_ids,
-            "attention_mask": batch.attention_mask,
-            "word_index": batch.word_index,
-        }
-        for batch, _ in engine_batches(bundle, few, tokens)
-    ]
-
-
-def _add(bundle: Bundle, model: ModelProto, precision: str) -> Bundle:
+def add_graph(bundle: Bundle, model: ModelProto, precision: str) -> Bundle:
+    """The bundle with another artifact, whose file is written; not so the manifest."""
     name = f"model.{precision}.onnx"
     onnx.save(model, bundle.folder / name)
     files = file_hashes(bundle.folder, [name])

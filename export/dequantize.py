@@ -6,10 +6,10 @@ activations.
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 
+from ..engine.backends.torch.onnx_weights import dequantized
 from .graph import drop_unused
 from .sensitivity import put_back
 
@@ -30,13 +30,7 @@ def dequantize(model: ModelProto) -> ModelProto:
 def _fold_weights(graph: GraphProto, constants: _Constants) -> None:
     """Replaces each DequantizeLinear of a constant by what it gives."""
     for node in [node for node in graph.node if node.op_type == "DequantizeLinear"]:
-        levels, scale = constants[node.input[0]], constants[node.input[1]]
-        zero = constants[node.input[2]] if len(node.input) > 2 else np.zeros_like(scale)
-        if scale.ndim:
-            axis = next((item.i for item in node.attribute if item.name == "axis"), 1)
-            shape = [-1 if number == axis % levels.ndim else 1 for number in range(levels.ndim)]
-            scale, zero = scale.reshape(shape), zero.reshape(shape)
-        values = (levels.astype(np.float32) - zero.astype(np.float32)) * scale
+        values = dequantized(node, *(constants[name] for name in node.input))
         graph.initializer.append(numpy_helper.from_array(values, node.output[0]))
         graph.node.remove(node)
 

@@ -9,7 +9,7 @@ from ..engine.backends.tensorrt.engine_cache import StoredEngine, remove_engine,
 from ..engine.bundle import Bundle
 from ..engine.errors import BackendError
 from .batches import engine_batches
-from .reference import Reference
+from .reference import Reference, margins_of
 from .sample import Sample
 from .tensorrt import engine_sample
 from .verify import Parity, ParityError, check_parity
@@ -49,11 +49,10 @@ def gate_engine(bundle: Bundle, stored: StoredEngine, text: str | None) -> Parit
 def _on_cpu(bundle: Bundle, precision: str, sample: Sample) -> Reference:
     """Labels of a sample by one of the bundle's own artifacts."""
     backend = open_backend(bundle, "auto", precision, "cpu")
-    words = sum(map(len, sample.words))
-    label_ids, margins = np.zeros(words, np.int32), np.zeros(words, np.float32)
+    label_ids = np.zeros(sample.word_count, np.int32)
+    margins = np.zeros(sample.word_count, np.float32)
     for batch, places in engine_batches(bundle, sample, backend.batch_tokens):
         labels = backend.run(batch)
-        ordered = np.sort(labels.logits(np.arange(len(places))), axis=1)
         label_ids[places] = labels.label_ids
-        margins[places] = ordered[:, -1] - ordered[:, -2]
+        margins[places] = margins_of(labels.logits(np.arange(len(places))))
     return Reference(label_ids, margins)

@@ -187,6 +187,13 @@ def tie(model: ModelProto) -> None:
     drop_unused(model)
 
 
+def copy_of(model: ModelProto) -> ModelProto:
+    """The same graph once more, to be changed."""
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    return copy
+
+
 def drop_unused(model: ModelProto) -> None:
     """Removes the initializers that no node reads."""
     used = {name for node in model.graph.node for name in node.input}

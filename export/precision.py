@@ -5,18 +5,16 @@ does every node that reads or writes a value near the largest fp16 number on rea
 with casts around it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 from onnx.shape_inference import infer_shapes
 
-from .graph import TAIL_PREFIX, drop_unused
-
-Feed = Mapping[str, NDArray[np.int64]]  # the inputs of one batch, by name
+from .batches import Feed
+from .graph import TAIL_PREFIX, copy_of, drop_unused
 
 LARGEST = 65504 / 4  # of fp16, with room for text that is not in the sample
 _FP32_OPS = ("Softmax", "LayerNormalization", "ReduceMean", "Pow")
@@ -28,8 +26,7 @@ def to_fp16(model: ModelProto, feeds: Sequence[Feed]) -> ModelProto:
 
     feeds: small batches of real text, to find what overflows; inputs and outputs keep their types
     """
-    copy = ModelProto()
-    copy.CopyFrom(model)
+    copy = copy_of(model)
     _constants_to_weights(copy)
     islands = set(overflowing_nodes(copy, feeds))
     converter = _Converter(copy)
@@ -140,15 +137,19 @@ def overflowing_nodes(model: ModelProto, feeds: Sequence[Feed]) -> list[str]:
 def _session_with_all_values(model: ModelProto) -> tuple[Any, list[str]]:
     """A session that returns every float value of the graph, and their names."""
     floats = _float_values(model)
-    exposed = ModelProto()
-    exposed.CopyFrom(model)
+    exposed = copy_of(model)
     names = [name for node in exposed.graph.node for name in node.output if name in floats]
     known = {port.name for port in exposed.graph.output}
     exposed.graph.output.extend(ValueInfoProto(name=name) for name in names if name not in known)
+    return open_session(exposed, as_it_is=True), names
+
+
+def open_session(model: ModelProto, *, as_it_is: bool = False) -> Any:
+    """A graph in ONNX Runtime on the CPU, optimized or as it is."""
     options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    session = ort.InferenceSession(
-        exposed.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    options.log_severity_level = 3  # errors alone
+    if as_it_is:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return ort.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return session, names

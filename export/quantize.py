@@ -9,7 +9,7 @@ rows of, are kept as int8 with one scale a row.
 import logging
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from typing import Any
 
@@ -19,24 +19,19 @@ from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from .graph import drop_unused, tie, untie
-
-Feed = Mapping[str, NDArray[np.int64]]  # the inputs of one batch, by name
+from .batches import Feed
+from .graph import copy_of, drop_unused, tie, untie
 
 _CLASSIFIER_INPUT = "word_hidden"
 _MIN_TABLE_ROWS = 1024  # smaller tables (positions) are not worth a rounding error
 
 
-def quantize(
-    model: ModelProto, calibration: Sequence[Feed], keep: Sequence[str] = ()
-) -> ModelProto:
+def quantize(model: ModelProto, calibration: Sequence[Feed]) -> ModelProto:
     """The int8 form of an fp32 graph; `model` stays as it is.
 
     calibration: batches of real text
-    keep: names of matrix products that stay in fp32, besides the classifier
     """
-    copy = ModelProto()
-    copy.CopyFrom(model)
+    copy = copy_of(model)
     shared = untie(copy)
     classifier = [node.name for node in copy.graph.node if _CLASSIFIER_INPUT in node.input]
     logging.getLogger("nncf").setLevel(logging.ERROR)
@@ -48,7 +43,7 @@ def quantize(
             model_type=nncf.ModelType.TRANSFORMER,
             subset_size=len(calibration),
             ignored_scope=nncf.IgnoredScope(
-                names=[name for name in (*classifier, *keep) if name],
+                names=[name for name in classifier if name],
                 types=["Gather"],
                 validate=False,
             ),

@@ -47,10 +47,16 @@ def reference_labels(checkpoint: Checkpoint, sample: Sample) -> Reference:
             if len(first) < len(sample.words[row]):
                 continue  # a word without a subword has no label of its own
             found = logits[number, first]
-            best = np.sort(found, axis=1)
             label_ids[begin[row] : begin[row + 1]] = found.argmax(axis=1)
-            margins[begin[row] : begin[row + 1]] = best[:, -1] - best[:, -2]
+            margins[begin[row] : begin[row + 1]] = margins_of(found)
     return Reference(label_ids, margins)
+
+
+def margins_of(logits: Floats) -> Floats:
+    """How far the best logit of each row is above the next one: (rows,)."""
+    best = np.sort(logits, axis=1)
+    margins: Floats = best[:, -1] - best[:, -2]
+    return margins
 
 
 def _tokenize(checkpoint: Checkpoint, texts: list[list[str]], **options: Any) -> Any:

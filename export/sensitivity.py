@@ -7,12 +7,12 @@ A product is put back by taking its activations before they are rounded. Its wei
 from collections.abc import Sequence
 
 import numpy as np
-import onnxruntime as ort
 from onnx import ModelProto
 
 from ..engine.types import Floats
-from .graph import drop_unused
-from .quantize import Feed
+from .batches import Feed
+from .graph import copy_of, drop_unused
+from .precision import open_session
 
 
 def quantized_products(model: ModelProto) -> list[str]:
@@ -27,8 +27,7 @@ def quantized_products(model: ModelProto) -> list[str]:
 
 def put_back(model: ModelProto, products: Sequence[str]) -> ModelProto:
     """A copy of an int8 graph in which some products read their activations unrounded."""
-    copy = ModelProto()
-    copy.CopyFrom(model)
+    copy = copy_of(model)
     rounded = _rounded_values(copy)
     for node in copy.graph.node:
         if node.name in products:
@@ -72,9 +71,5 @@ def _drop_dead_pairs(model: ModelProto) -> None:
 
 
 def _logits(model: ModelProto, feeds: Sequence[Feed]) -> Floats:
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(model)
     return np.concatenate([session.run(["word_logits"], dict(feed))[0] for feed in feeds])

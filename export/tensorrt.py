@@ -12,7 +12,6 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from ..engine.backends.select import engine_source
-from ..engine.backends.signature import Signature
 from ..engine.backends.tensorrt.cuda import Gpu
 from ..engine.backends.tensorrt.engine_cache import (
     EngineKey,
@@ -24,7 +23,7 @@ from ..engine.backends.tensorrt.library import FLAVOURS, load_library
 from ..engine.backends.tensorrt.profiles import corpus_edges, default_edges, make_profiles
 from ..engine.bundle import Bundle
 from ..engine.errors import BackendError, ConfigError
-from .batches import engine_batches
+from .batches import engine_batches, feeds
 from .engine_build import EngineBuild
 from .sample import Sample, builtin_sample, read_sample
 
@@ -161,8 +160,6 @@ def _float_graph(bundle: Bundle, path: Path, config: EngineConfig) -> bytes:
     graph = dequantize(onnx.load(path))
     if config.precision == "fp16":
         sample = engine_sample(bundle, config.text).head(_PROBED_DOCUMENTS)
-        inputs = Signature(("input_ids", "attention_mask", "word_index"), ())
-        batches = engine_batches(bundle, sample, max(_PROBED_TOKENS, bundle.max_length))
-        graph = to_fp16(graph, [inputs.feed(batch) for batch, _ in batches])
+        graph = to_fp16(graph, feeds(bundle, sample, max(_PROBED_TOKENS, bundle.max_length)))
     data: bytes = graph.SerializeToString()
     return data

@@ -124,8 +124,8 @@ def check_parity(
 
 def _labels(backend: Backend, bundle: Bundle, sample: Sample, tokens: int) -> tuple[Ints, Floats]:
     """Arg max label and score of every word, in batches of so many padded subwords."""
-    words = sum(map(len, sample.words))
-    label_ids, scores = np.zeros(words, np.int32), np.zeros(words, np.float32)
+    label_ids = np.zeros(sample.word_count, np.int32)
+    scores = np.zeros(sample.word_count, np.float32)
     for batch, places in engine_batches(bundle, sample, tokens):
         labels = backend.run(batch)
         label_ids[places], scores[places] = labels.label_ids, labels.scores

@@ -169,10 +169,18 @@ class OnnxWeights:
         if levels is None or scale is None:
             return None
         zero = self._value(node.input[2]) if len(node.input) > 2 else None
+        return dequantized(node, levels, scale, zero)
+
+
+def dequantized(node: Any, levels: Array, scale: Array, zero: Array | None = None) -> Array:
+    """What a DequantizeLinear makes of constants: float32; a scale is of all, or one a row."""
+    zero = np.zeros_like(scale) if zero is None else zero.astype(np.float32)
+    if scale.ndim:
         axis = next((item.i for item in node.attribute if item.name == "axis"), 1)
         shape = [-1 if place == axis % levels.ndim else 1 for place in range(levels.ndim)]
-        shift = 0 if zero is None else zero.astype(np.float32).reshape(shape if zero.ndim else ())
-        return (levels.astype(np.float32) - shift) * scale.reshape(shape if scale.ndim else ())
+        scale, zero = scale.reshape(shape), zero.reshape(shape)
+    values: Array = (levels.astype(np.float32) - zero) * scale
+    return values
 
 
 def _pair(module: str, weight: Array | None, bias: Array | None) -> dict[str, Array]:
