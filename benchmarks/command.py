@@ -94,8 +94,15 @@ def command(
     if scaling:
         results["scaling"] = scale(own[0], sample, minutes * 60, say)
     say("")
-    _show(results, absent, own[0].title)
-    _write(results, json_file, plot_file)
+    click.echo(report(results, absent))
+    if note := fp16_note(results):
+        click.echo("\n" + note)
+    if scaling:
+        click.echo("\n" + report_scaling(results["scaling"], own[0].title))
+    if json_file:
+        write_results(json_file, results)
+    if plot_file:
+        plot(results, plot_file)
     if old is None:
         return 0
     changes = compare_results(old, results)
@@ -189,18 +196,3 @@ def progress() -> Callable[[str], None]:
         click.echo(f"\r\033[K{line}", nl=False, err=True)
 
     return say
-
-
-def _show(results: dict[str, Any], absent: Sequence[str], name: str) -> None:
-    click.echo(report(results, absent))
-    if note := fp16_note(results):
-        click.echo("\n" + note)
-    if "scaling" in results:
-        click.echo("\n" + report_scaling(results["scaling"], name))
-
-
-def _write(results: dict[str, Any], json_file: str | None, plot_file: str | None) -> None:
-    if json_file:
-        write_results(json_file, results)
-    if plot_file:
-        plot(results, plot_file)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.backends.cores import gpu_names, processor_name, usable_cores
+from ..engine.backends import cores
 from ..engine.bundle import Bundle
 from ..engine.errors import InputError
 from ..export.sample import Sample
@@ -83,10 +83,7 @@ def measured(results: dict[str, Any]) -> list[dict[str, Any]]:
 def machine() -> dict[str, Any]:
     """What the figures are of."""
     return {
-        "processor": processor_name(),
-        "cores": usable_cores(),
-        "cores_of_machine": os.cpu_count(),
-        "gpus": gpu_names(),
+        **cores.machine(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -136,6 +133,9 @@ def _row(
     if one.error or not one.passes:
         return row | {"error": one.error or "not measured"}
     rates, last = one.rates(), one.passes[-1]
+    ratio = None
+    if first_peer:  # round by round
+        ratio = spread([a / b for a, b in zip(rates, first_peer.rates(), strict=True)], 3)
     per_word = last["subwords"] / one.words
     agreement = None
     if reference and one.tags:
@@ -149,7 +149,7 @@ def _row(
         "words_per_s": spread(rates),
         "subwords_per_s": spread([rate * per_word for rate in rates]),
         "words_per_cpu_s": spread([one.words / max(p["cpu_s"], 1e-9) for p in one.passes]),
-        "ratio": spread(_ratios(one, first_peer), 3) if first_peer else None,
+        "ratio": ratio,
         "padding": round(1 - last["subwords"] / last["positions"], 4),
         "peak_memory_mb": round(max(p["peak_memory_mb"] for p in one.passes)),
         "label_agreement": round(agreement.share, 6) if agreement else None,
@@ -166,11 +166,6 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _ratios(one: Result, base: Result) -> list[float]:
-    """Speed against another system's in the same round."""
-    return [a / b for a, b in zip(one.rates(), base.rates(), strict=True)]
-
-
 def _stages(one: Result, bound: dict[str, Any] | None) -> dict[str, Any]:
     """Where the time went, in the round of median speed."""
     middle = sorted(one.passes, key=lambda one: one["seconds"])[len(one.passes) // 2]
@@ -178,7 +173,10 @@ def _stages(one: Result, bound: dict[str, Any] | None) -> dict[str, Any]:
     busy_s = middle["stages"]["run"] / streams
     return {
         "stages": {
-            name: {"seconds": round(s, 4), "share": round(s / wall_s / _lanes(name, streams), 4)}
+            name: {
+                "seconds": round(s, 4),
+                "share": round(s / wall_s / (streams if name == "run" else 1), 4),
+            }
             for name, s in middle["stages"].items()
         },
         "waits": {name: round(s / wall_s, 4) for name, s in middle["waits"].items()},
@@ -188,10 +186,6 @@ def _stages(one: Result, bound: dict[str, Any] | None) -> dict[str, Any]:
             round(one.words / busy_s / bound["words_per_s"], 4) if bound and busy_s else None
         ),
     }
-
-
-def _lanes(stage: str, streams: int) -> int:
-    return streams if stage == "run" else 1
 
 
 def _limit(

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from ...engine.bundle import MANIFEST, Bundle
+from ...engine.bundles.find import held_bundle
 
 _folders: list[tempfile.TemporaryDirectory[str]] = []  # they go when the process ends
 
@@ -14,11 +14,12 @@ def checkpoint_of(model: str) -> str:
     Raises:
         BackendError, BundleError: the bundle holds no weights that can be read.
     """
-    if not (Path(model) / MANIFEST).is_file():
+    bundle = held_bundle(model)
+    if bundle is None:
         return model
     from ...export.torch_checkpoint import write_checkpoint
 
     _folders.append(tempfile.TemporaryDirectory(prefix="nerx-bench-"))
     folder = _folders[-1].name
-    write_checkpoint(Bundle.load(Path(model)), Path(folder))
+    write_checkpoint(bundle, Path(folder))
     return folder

@@ -4,6 +4,7 @@ import math
 import os
 import platform
 from pathlib import Path, PurePath
+from typing import Any
 
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")
 _OWN_GROUPS = Path("/proc/self/cgroup")
@@ -55,6 +56,16 @@ def _read(path: Path) -> str:
         return path.read_text("utf-8")
     except OSError:
         return ""
+
+
+def machine() -> dict[str, Any]:
+    """The processor and the GPUs, for people who compare figures."""
+    return {
+        "processor": processor_name(),
+        "cores": usable_cores(),
+        "cores_of_machine": os.cpu_count(),
+        "gpus": gpu_names(),
+    }
 
 
 def processor_name() -> str:

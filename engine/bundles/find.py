@@ -44,6 +44,14 @@ def find_bundle(model: str | Path, revision: str | None = None) -> Bundle:
     return Bundle.load(target)
 
 
+def held_bundle(model: str) -> Bundle | None:
+    """The built-in or the bundle's folder that a name means; None if it means something else."""
+    if model in builtin_names():
+        return Bundle.load(model)
+    folder = Path(model).expanduser()
+    return Bundle.load(folder) if (folder / MANIFEST).is_file() else None
+
+
 def in_precisions(bundle: Bundle, precisions: tuple[str, ...]) -> Bundle:
     """The same weights in precisions that the bundle does not hold.
 

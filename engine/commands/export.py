@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..backends.select import GPU_RUNTIMES
-from ..bundle import MANIFEST, Bundle, builtin_names
-from ..bundles.find import say
+from ..bundle import Bundle
+from ..bundles.find import held_bundle, say
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def command(
     if runtime is None and any(engine.values()):
         raise click.UsageError("--sm, --batch-tokens, --lengths and --workspace need --runtime")
     engine["runtime"] = runtime
-    held = _find_bundle(model)
+    held = held_bundle(model)
     if held and revision:
         raise ConfigError(f"{model} is a bundle; only models on the hub have a --revision")
     if runtime and held and output is None:
@@ -164,14 +164,6 @@ def _build_engine(bundle: Bundle, options: dict[str, Any], verify: str | None) -
     if reason:
         click.echo(f"the engine's labels have not been compared: {reason}", err=True)
     click.echo(stored.path)
-
-
-def _find_bundle(model: str) -> Bundle | None:
-    """The bundle that MODEL names, None if it names something to be exported."""
-    if model in builtin_names():
-        return Bundle.load(model)
-    folder = Path(model).expanduser()
-    return Bundle.load(folder) if (folder / MANIFEST).is_file() else None
 
 
 def _read_sms(text: str | None) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from ..bundle import MANIFEST, Bundle, builtin_names
+from ..bundles.find import held_bundle
 from ..errors import ConfigError
 
 
@@ -106,14 +106,13 @@ def _checkpoints(models: tuple[str, ...]) -> Iterator[list[str]]:
     with TemporaryDirectory(prefix="nerx-teachers-") as scratch:
         folders = []
         for number, model in enumerate(models):
-            if model in builtin_names() or (Path(model) / MANIFEST).is_file():
+            folder = model
+            if bundle := held_bundle(model):
                 from ...export.torch_checkpoint import write_checkpoint
 
-                folder = str(Path(scratch) / str(number))
-                write_checkpoint(Bundle.load(model), Path(folder))
-                folders.append(folder)
-            else:
-                folders.append(model)
+                folder = str(Path(scratch, str(number)))
+                write_checkpoint(bundle, Path(folder))
+            folders.append(folder)
         yield folders
 
 

@@ -1,13 +1,12 @@
 """`nerx info`: what this machine can run."""
 
 import json
-import os
 from importlib.metadata import version
 from typing import Any
 
 import click
 
-from ..backends.cores import gpu_names, processor_name, usable_cores
+from ..backends.cores import machine
 from ..backends.select import BACKENDS, GPU_RUNTIMES, RUNTIMES, gpu_backends, installed_runtimes
 from ..bundle import Bundle, builtin_names
 
@@ -24,8 +23,8 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
         return
-    machine = f"{facts['cores']} of {facts['cores_of_machine']} cores usable"
-    click.echo(f"machine   {facts['processor']}, {machine}")
+    cores = f"{facts['cores']} of {facts['cores_of_machine']} cores usable"
+    click.echo(f"machine   {facts['processor']}, {cores}")
     click.echo(f"gpu       {', '.join(facts['gpus']) or 'none that an NVIDIA driver knows'}")
     for name, state in facts["runtimes"].items():
         missing = f"not installed: pip install {_PACKAGES.get(name, name)}"
@@ -41,10 +40,7 @@ def _facts() -> dict[str, Any]:
     backend, reason = _choice()
     return {
         "nerx": version("nerx-engine"),
-        "processor": processor_name(),
-        "cores": usable_cores(),
-        "cores_of_machine": os.cpu_count(),
-        "gpus": gpu_names(),
+        **machine(),
         "runtimes": {name: found.get(name) for name in BACKENDS},
         "auto": {"backend": backend, "reason": reason},
         "models": [_model(Bundle.load(name)) for name in builtin_names()],
