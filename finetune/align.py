@@ -1,22 +1,14 @@
 """Words and their labels as the encoder's rows: labels on first subwords, long sentences cut."""
 
 from collections.abc import Sequence
+from itertools import chain, pairwise
 
 from transformers import PreTrainedTokenizerFast
 
 from ..engine.text.encoding import special_tokens
+from ..engine.text.subwords import WordCache
 
 IGNORED = -100  # torch's cross entropy skips these positions
-
-
-def subwords_of(words: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> dict[str, list[int]]:
-    """The subword ids of each distinct word; a word that yields none becomes one unknown token."""
-    distinct = list(dict.fromkeys(words))
-    encodings = tokenizer.backend_tokenizer.encode_batch(
-        [[word] for word in distinct], is_pretokenized=True, add_special_tokens=False
-    )
-    unknown = [tokenizer.unk_token_id]
-    return {word: e.ids or unknown for word, e in zip(distinct, encodings, strict=True)}
 
 
 def window_starts(lengths: Sequence[int], room: int) -> list[int]:
@@ -41,13 +33,15 @@ def encode(
     A sentence longer than `max_length` subwords goes on in the next row, cut between words; only a
     single word longer than a whole window loses its tail.
     """
-    subwords = subwords_of([word for words in sentences for word in words], tokenizer)
     special = special_tokens(tokenizer.backend_tokenizer, tokenizer.pad_token_id)
     before, after = list(special.before), list(special.after)
     room = max_length - len(before) - len(after)
+    cache = WordCache(tokenizer.backend_tokenizer, special.unknown, room)
+    ids, begin = (part.tolist() for part in cache.of_words([*chain.from_iterable(sentences)]))
+    every = (ids[first:end] for first, end in pairwise(begin))
     rows, sentence_of_row = [], []
     for number, (words, word_labels) in enumerate(zip(sentences, labels, strict=True)):
-        pieces = [subwords[word][:room] for word in words]
+        pieces = [next(every) for _ in words]
         starts = window_starts([len(piece) for piece in pieces], room)
         for start, end in zip(starts, [*starts[1:], len(words)], strict=True):
             rows.append(_row(pieces[start:end], word_labels[start:end], before, after))
