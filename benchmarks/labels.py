@@ -10,13 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-import numpy as np
-
 from ..engine.arrays import begins_of
 from ..engine.labels.schemes import Scheme
 from ..engine.labels.scoring import score
 from ..engine.run.evaluation import gold_labels
-from ..engine.types import Ints
 from ..export.sample import Sample
 
 Span = tuple[int, int, str]  # first character, character after the last, type ("" for a word)
@@ -90,7 +87,5 @@ def f1(tags: Tags, sample: Sample) -> float | None:
     bare = kinds <= {""}
     labels = ["B", "I"] if bare else ["O", *(f"{role}-{k}" for k in sorted(kinds) for role in "BI")]
     scheme = Scheme.from_labels(labels)
-    gold = gold_labels(sample.tags, scheme)
-    numbers = {name: number for number, name in enumerate(labels)}
-    own: Ints = np.array([numbers[tag] for row in tags for tag in row], np.int32)
+    gold, own = (gold_labels(rows, scheme) for rows in (sample.tags, tags))
     return score(gold, own, begins_of(tags), scheme).f1

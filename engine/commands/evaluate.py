@@ -34,11 +34,8 @@ def command(
     device: str,
     format: str | None,
     token_column: int | None,
-    aggregation: str,
-    decode: str,
-    overlap: int,
-    batch_tokens: int | None,
     as_json: bool,
+    **labelling: Any,
 ) -> None:
     """Score a model on GOLD.
 
@@ -46,9 +43,7 @@ def command(
     segmented text (words joined by a space). A span counts only if both ends and its type are
     right, as in seqeval.
     """
-    config = LabelConfig(
-        aggregation=aggregation, decode=decode, overlap=overlap, batch_tokens=batch_tokens
-    )
+    config = LabelConfig(**labelling)
     sentences = list(read_gold(gold, format, token_column))
     bundle = find_bundle(model, revision)
     with Model(
@@ -63,7 +58,7 @@ def command(
             "gold": gold,
             "sentences": len(sentences),
             "backend": [runtime.name, runtime.precision, runtime.device],
-            "decode": decode,
+            "decode": config.decode,
             "scheme": loaded.scheme.name,
             "total": _figures(scores.total),
             "types": {name: _figures(score) for name, score in scores.by_type.items()},
@@ -73,7 +68,7 @@ def command(
         return
     click.echo(
         f"{model} on {gold}: {len(sentences):,} sentences, {runtime.name} {runtime.precision},"
-        f" {decode} decoding;\nseqeval default mode, labels {loaded.scheme.name.upper()}"
+        f" {config.decode} decoding;\nseqeval default mode, labels {loaded.scheme.name.upper()}"
     )
     click.echo(_table(scores, loaded.scheme))
 
