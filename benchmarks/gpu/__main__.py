@@ -43,18 +43,14 @@ _BLOCK_BYTES = 1 << 20  # so that the first blocks of many workers are soon done
 @click.option("--small", is_flag=True, help="Toy models on a CPU.")
 @click.option("--model", "models", multiple=True, type=click.Choice(MODELS), default=MODELS)
 @click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), default=PARTS)
-@click.option("--workers", default="0,4,8,14", show_default=True, help="For `nerx tag`.")
 @click.option("--minutes", default=5.0, show_default=True, help="Of a model end to end.")
-@click.option("--pass-s", default=10.0, show_default=True, help="Seconds a system runs a round.")
 @click.option("--deadline", type=float, help="Seconds after which no part is begun.")
 @click.option("-o", "--output-dir", default=RESULTS, type=click.Path(path_type=Path))
 def main(
     small: bool,
     models: tuple[str, ...],
     parts: tuple[str, ...],
-    workers: str,
     minutes: float,
-    pass_s: float,
     deadline: float | None,
     output_dir: Path,
 ) -> None:
@@ -66,14 +62,14 @@ def main(
     rows = output_dir / f"gpu{'_small' if small else ''}.jsonl"
     bench = Bench(torch.device(device), dtype, rows)
     bench.add_machine()
-    bench.measure_ceilings("before", small=small)
+    bench.measure_ceilings("before")
     tokens = _FEW_TOKENS if small else _TOKENS
     tagging = Tagging(
         bench=bench,
-        workers=(0, 1) if small else tuple(map(int, workers.split(","))),
+        workers=(0, 1) if small else (0, 4, 8, 14),
         tokens=tokens,
         budget_s=1.0 if small else 60 * minutes,
-        pass_s=0.1 if small else pass_s,
+        pass_s=0.1 if small else 10.0,
         end=end,
     )
     for name in models:
@@ -84,7 +80,7 @@ def main(
                 for part in wanted:
                     for measure in work[part]:
                         attempt(bench, measure, end, part=part, model=name)
-    bench.measure_ceilings("after", small=small)
+    bench.measure_ceilings("after")
 
 
 def work_on(

@@ -91,12 +91,12 @@ class Bench:
             }
         self.add("machine", **facts, **machine(), versions=versions(_PACKAGES))
 
-    def measure_ceilings(self, when: str, *, small: bool) -> None:
+    def measure_ceilings(self, when: str) -> None:
         """The rates of a large product, of a copy on the device and of one to it, sustained.
 
         when: "before" or "after" what is held to them
         """
-        size, numbers = (512, 1 << 20) if small else (8192, 1 << 29)
+        size, numbers = (8192, 1 << 29) if self.on_gpu else (512, 1 << 20)
         a, b = torch.randn(size, size, **self.place), torch.randn(size, size, **self.place)
         source = torch.zeros(numbers, dtype=torch.int8, device=self.device)
         target = torch.empty_like(source)

@@ -3,9 +3,10 @@
 Its input is text of which one word in a hundred was never seen before.
 """
 
-import json
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -31,16 +32,14 @@ def open_driver(task: Task) -> "HashedDriver":
 class HashedDriver(NerxDriver):
     """`nerx tag` on new text: cutting words and the cache of tokenized ones count as well."""
 
-    def prepare(self, documents: list[list[str]], copies: int) -> None:
+    def values(self, documents: Iterable[list[str]]) -> Iterator[dict[str, Any]]:
         count = 0
-        with self.input.open("w", encoding="utf-8") as file:
-            for _ in range(copies):
-                for words in documents:
-                    row = list(words)
-                    for place in range(-count % _NEW_WORD_EVERY, len(row), _NEW_WORD_EVERY):
-                        row[place] = f"{count + place:x}".translate(_LETTERS) + "ova"
-                    count += len(row)
-                    file.write(json.dumps({"text": " ".join(row)}) + "\n")
+        for words in documents:
+            row = list(words)
+            for place in range(-count % _NEW_WORD_EVERY, len(row), _NEW_WORD_EVERY):
+                row[place] = f"{count + place:x}".translate(_LETTERS) + "ova"
+            count += len(row)
+            yield {"text": " ".join(row)}
 
 
 class HashBackend:

@@ -3,8 +3,9 @@
 import json
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,14 @@ class NerxDriver:
 
     def prepare(self, documents: list[list[str]], copies: int) -> None:
         self._documents = documents
-        key = "tokens" if self._joint else "text"
-        values = documents if self._joint else ["".join(words) for words in documents]
-        lines = "".join(json.dumps({key: value}, ensure_ascii=False) + "\n" for value in values)
         with self.input.open("w", encoding="utf-8") as file:
-            for _ in range(copies):
-                file.write(lines)
+            for value in self.values(chain.from_iterable(repeat(documents, copies))):
+                file.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+    def values(self, documents: Iterable[list[str]]) -> Iterator[dict[str, Any]]:
+        """The lines of the input."""
+        for words in documents:
+            yield {"tokens": words} if self._joint else {"text": "".join(words)}
 
     def run(self, batch_size: int) -> None:
         config = RunConfig(

@@ -1,6 +1,8 @@
 """nerx on a corpus in which three lines in ten have been there before, as in crawled pages."""
 
-import json
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +23,12 @@ def open_driver(task: Task) -> "RepeatsDriver":
 class RepeatsDriver(NerxDriver):
     """`nerx tag` on the sample's documents with their words in ever new order, or on repeats."""
 
-    def prepare(self, documents: list[list[str]], copies: int) -> None:
+    def values(self, documents: Iterable[list[str]]) -> Iterator[dict[str, Any]]:
         random = np.random.default_rng(0)
-        lines: list[str] = []
-        for words in documents * copies:
-            if lines and random.random() < _SHARE:
-                lines.append(lines[-int(random.integers(1, min(len(lines), _BACK) + 1))])
+        last: deque[list[str]] = deque(maxlen=_BACK)
+        for words in documents:
+            if last and random.random() < _SHARE:
+                last.append(last[-int(random.integers(1, len(last) + 1))])
             else:
-                lines.append(json.dumps({"tokens": random.permutation(words).tolist()}))
-        self.input.write_text("\n".join(lines) + "\n", encoding="utf-8")
+                last.append(random.permutation(words).tolist())
+            yield {"tokens": last[-1]}

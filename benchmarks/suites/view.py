@@ -4,10 +4,9 @@
 
 The records are the lines of the text as `en` labels them, over and over, each with an id of its
 own, and every fourth with a further name that is nowhere else. Rows go to
-benchmarks/results/view.json; `read_s` is how long it takes to read the file alone.
+benchmarks/results/view.json.
 """
 
-import time
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,8 +20,6 @@ from ..places import RESULTS, TEXTS
 from ..rows import write_results
 from ..watched import run_nerx
 
-_LETTERS = "aeioubcdfghklmnprst"
-
 
 def write_labelled(path: Path, lines: list[str], records: int) -> None:
     """Writes that many labelled records."""
@@ -30,42 +27,22 @@ def write_labelled(path: Path, lines: list[str], records: int) -> None:
         labelled = list(tagger.pipe(lines))
     with path.open("wb") as file:
         for number, record in enumerate(islice(cycle(labelled), records)):
-            value = {"id": f"doc-{number}", **record}
+            text, entities = record["text"], record["entities"]
             if number % 4 == 0:
-                value |= with_name(record, _name(number))
+                place = {"start": len(text) + 1, "end": len(text) + 1 + len(name := f"N{number}")}
+                added = {"entity_group": "PER", "score": 0.9, "word": name, **place}
+                text, entities = f"{text} {name}", [*entities, added]
+            value = {"id": f"doc-{number}", "text": text, "entities": entities}
             file.write(orjson.dumps(value) + b"\n")
 
 
-def with_name(record: dict[str, Any], name: str) -> dict[str, Any]:
-    """Text and entities of a record with a name more."""
-    start = len(record["text"]) + 1
-    added = {"entity_group": "PER", "score": 0.9, "word": name}
-    added |= {"start": start, "end": start + len(name)}
-    return {"text": f"{record['text']} {name}", "entities": [*record["entities"], added]}
-
-
-def _name(number: int) -> str:
-    """A name for a number, another for each."""
-    name = ""
-    while number or len(name) < 3:
-        number, letter = divmod(number, len(_LETTERS))
-        name += _LETTERS[letter]
-    return name.capitalize()
-
-
 def measure(labelled: Path, records: int) -> dict[str, Any]:
-    """A row of figures; the file is in the system's cache."""
-    began = time.perf_counter()
-    with labelled.open("rb") as file:
-        while file.read(1 << 20):
-            pass
-    read_s = time.perf_counter() - began
+    """A row of figures."""
     page = labelled.with_suffix(".html")
     seconds, peak_memory_mb = run_nerx(["view", str(labelled), "-o", str(page), "--force"])
     return {
         "records": records,
         "input_mb": round(labelled.stat().st_size / 1e6, 1),
-        "read_s": round(read_s, 2),
         "seconds": round(seconds, 2),
         "records_per_s": round(records / seconds),
         "peak_memory_mb": round(peak_memory_mb),
