@@ -4,8 +4,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -88,15 +87,6 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
     }
-
-
-def versions(packages: Sequence[str]) -> dict[str, str]:
-    """Of those that are installed."""
-    found = {}
-    for name in packages:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 def spread(values: Sequence[float], digits: int = 1) -> dict[str, float]:

@@ -3,16 +3,16 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import onnx
 from onnx import ModelProto
 
+from ..engine.backends.cores import versions
 from ..engine.backends.select import installed_runtimes
 from ..engine.bundle import UNITS, Artifact, Bundle, file_hashes
 from ..engine.errors import BundleError, ConfigError, InputError
@@ -154,15 +154,9 @@ def _bare_bundle(folder: Path, checkpoint: Checkpoint, config: ExportConfig) -> 
         tokenizer=file_hashes(folder, ["tokenizer.json"]),
         artifacts=(),
         source={"model": checkpoint.source, "revision": checkpoint.revision} | config.source,
-        tools=dict(_versions(tools)),
+        tools=versions(tools),
         card=config.card,
     )
-
-
-def _versions(packages: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for name in packages:
-        with suppress(PackageNotFoundError):  # optimum may be missing
-            yield name, version(name)
 
 
 def _texts(checkpoint: Checkpoint, bundle: Bundle, config: ExportConfig) -> tuple[Sample, Sample]:

@@ -17,7 +17,8 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerFast
 
-from ..engine.errors import ConfigError, NerxError
+from ..engine.commands.cli import main
+from ..engine.errors import ConfigError
 from .base import SAFE, load_tokenizer
 from .data import read_lines
 
@@ -183,7 +184,4 @@ def characters(base: str, scripts: str, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        command()
-    except NerxError as error:
-        raise SystemExit(f"error: {error}") from error
+    main(command)

@@ -1,8 +1,6 @@
 """What metrics.json says about a run: everything needed to judge it and to repeat it."""
 
 import platform
-import resource
-import sys
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 import torch
 from transformers import TrainerState
 
+from ..engine.run.memory import peak_memory_mb
 from .evaluate import Evaluation, Rows
 from .metrics import as_dict
 from .recipes import Training
@@ -71,9 +70,7 @@ def _files(rows: Rows) -> list[dict[str, Any]]:
 def _peak_memory_bytes() -> int:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
-    # Linux counts in kilobytes, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return round(peak_memory_mb() * 1e6)
 
 
 def _device() -> str:

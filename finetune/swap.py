@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from ..engine.errors import NerxError
+from ..engine.commands.cli import main
 from ..engine.labels.schemes import Scheme
 from ..engine.labels.spans import spans_of_tags
 from ..engine.run.gold import Sentence, read_documents
@@ -74,7 +74,4 @@ def command(gold: str, copies: int, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        command()
-    except NerxError as error:
-        raise SystemExit(f"error: {error}") from error
+    main(command)

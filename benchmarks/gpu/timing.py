@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from ..rows import machine, versions
+from ...engine.backends.cores import versions
+from ..rows import machine
 
 _PACKAGES = ("nerx-engine", "torch", "triton", "transformers", "tokenizers", "numpy")
 _CPU_RUNS = 5

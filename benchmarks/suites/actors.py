@@ -13,8 +13,9 @@ import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...engine.backends.cores import versions
 from ..places import RESULTS, TEXTS
-from ..rows import machine, versions, write_results
+from ..rows import machine, write_results
 from ..watched import run_nerx
 
 _FILES = 4

@@ -1,8 +1,11 @@
-"""The processors: their names, and how many cores this process may use."""
+"""The machine: processors, how many cores of them this process may use, what is installed."""
 
 import math
 import os
 import platform
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -66,6 +69,15 @@ def machine() -> dict[str, Any]:
         "cores_of_machine": os.cpu_count(),
         "gpus": gpu_names(),
     }
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Of those that are installed."""
+    found = {}
+    for name in packages:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def processor_name() -> str:

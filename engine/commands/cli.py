@@ -62,14 +62,14 @@ def cli() -> None:
     """Label very large text corpora with transformer token classifiers."""
 
 
-def main() -> None:
-    """Runs the command line and exits with its code; no traceback reaches the user."""
-    sys.exit(_run())
+def main(command: click.Command = cli) -> None:
+    """Runs the command line, or a tool's own, and exits with its code; no traceback is seen."""
+    sys.exit(_run(command))
 
 
-def _run() -> int:
+def _run(command: click.Command) -> int:
     try:
-        code = cli(standalone_mode=False)
+        code = command(standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         _discard_stdout()

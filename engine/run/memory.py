@@ -1,6 +1,7 @@
 """How much memory a process has held."""
 
 import resource
+import sys
 from contextlib import suppress
 
 
@@ -11,4 +12,5 @@ def peak_memory_mb() -> float:
             if line.startswith("VmHWM:"):
                 return round(int(line.split()[1]) * 1024 / 1e6, 1)
     # A child may count what its parent held when it was started, so this is second best.
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
