@@ -12,6 +12,7 @@ from typing import Any
 from ...engine.bundle import Bundle
 from ...engine.config import LabelConfig, RunConfig
 from ...engine.model import Model
+from ...engine.run.memory import collect_rarely
 from ...engine.run.run import Run
 from ..driver import Task
 from ..labels import Span, word_begins
@@ -37,6 +38,7 @@ class NerxDriver:
     """What `nerx tag` does, on a loaded model."""
 
     def __init__(self, task: Task, model: Model) -> None:
+        collect_rarely()  # as the command does
         self._task, self._joint = task, task.joint
         self.model = model
         model.labeller.share_equals = False  # copies of the sample stand for other text

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..errors import ConfigError, NerxError
+from ..run.memory import collect_rarely
 from .exit_codes import FATAL, INTERRUPTED, USAGE
 
 _COMMANDS = {
@@ -64,6 +65,7 @@ def cli() -> None:
 
 def main(command: click.Command = cli) -> None:
     """Runs the command line, or a tool's own, and exits with its code; no traceback is seen."""
+    collect_rarely()
     sys.exit(_run(command))
 
 

@@ -166,7 +166,8 @@ def _may_have(raw: bytes, new: dict[str, Any]) -> bool:
     for key in new:
         if _QUOTED[key] in raw:
             return True
-    return b"\\u006" in raw or b"\\u007" in raw  # a key may be spelled with escaped letters
+    # a key may be spelled with escaped letters
+    return b"\\" in raw and (b"\\u006" in raw or b"\\u007" in raw)
 
 
 def _kind(value: Any) -> str:

@@ -73,25 +73,24 @@ def build_batch(
     input_ids = np.full((rows, width), special.pad, np.int64)
     input_ids[:, :before] = special.before
     row_start = np.arange(rows, dtype=np.int64) * width
-    flat = input_ids.reshape(-1)
-    flat[ragged_range(row_start + before, inner)] = encoded.subword_ids[
-        ragged_range(begin[first], inner)
-    ]
+    places = np.arange(width)
+    inside = (places >= before) & (places < (before + inner)[:, None])
+    input_ids[inside] = encoded.subword_ids[ragged_range(begin[first], inner)]
     for place, token in enumerate(special.after):
-        flat[row_start + before + inner + place] = token
-    mask = (np.arange(width) < lengths[:, None]).astype(np.int64)
+        input_ids.reshape(-1)[row_start + before + inner + place] = token
+    mask = (places < lengths[:, None]).astype(np.int64)
 
     kept = keep_end - keep_first
     words = ragged_range(keep_first, kept).astype(np.int32)
     shift = np.repeat(row_start + before - begin[first], kept)
-    pieces = begin[words + 1] - begin[words]
     if every_subword:
+        pieces = begin[words + 1] - begin[words]
         word_index = ragged_range(begin[words] + shift, pieces)
-        words = np.repeat(words, pieces)
-    else:
-        word_index = (encoded.word_heads if pooling == "first" else begin)[words] + shift
-    pooled = None if pooling == "first" else pieces
-    return Batch(input_ids, mask, word_index, pooled, pooling), words
+        return Batch(input_ids, mask, word_index), np.repeat(words, pieces)
+    if pooling != "first":
+        pieces = begin[words + 1] - begin[words]
+        return Batch(input_ids, mask, begin[words] + shift, pieces, pooling), words
+    return Batch(input_ids, mask, encoded.word_heads[words] + shift), words
 
 
 def padding_waste(lengths: Ints, batches: list[Ints], *, packed: bool = False) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
 from ..types import Block, EncodedBlock, WordLabels
+from .memory import collect_rarely
 from .stages import FinishedBlock, Stages
 
 _here = threading.local()  # holds the stages of this thread or process
@@ -109,6 +110,7 @@ def _start(stages: Stages) -> None:
 def _start_process(stages: Stages) -> None:
     os.environ["RAYON_NUM_THREADS"] = "1"  # a worker is one core's work, its tokenizer included
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    collect_rarely()
     _start(stages)
 
 

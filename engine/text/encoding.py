@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -84,7 +85,7 @@ class Encoder:
         joined = "\n".join(texts)
         cut = self._cut_characters if self._unit == "characters" else self._cut_words
         words = cut(joined)
-        place = np.searchsorted(text_begin, words.start, side="right") - 1
+        place = np.repeat(np.arange(len(texts)), np.diff(np.searchsorted(words.start, text_begin)))
         docs = np.array(numbers, np.int64)[place]
         start, end = words.start - text_begin[place], words.end - text_begin[place]
         return replace(words, docs=docs, start=start, end=end)
@@ -96,10 +97,12 @@ class Encoder:
 
     def _cut_words(self, text: str) -> _Words:
         first, end, runs = cut_words(text)
+        strings = _strings(text, first, end)
         if len(runs):
             units = cut_runs(self._tokenizer, self.special.unknown, text, first[runs], end[runs])
-            first, end = np.delete(first, runs), np.delete(end, runs)
-        strings = [text[a:b] for a, b in zip(first.tolist(), end.tolist(), strict=True)]
+            others = np.ones(len(first), np.bool_)
+            others[runs] = False
+            first, end, strings = first[others], end[others], list(compress(strings, others))
         words = _words(first, end, *self._cache.of_words(strings))
         return _in_order(words, _words(*units)) if len(runs) else words
 
@@ -118,6 +121,13 @@ def _words(
     """Words of one document, each labelled by its first subword unless `heads` says otherwise."""
     lead = np.zeros(len(start), np.int32) if heads is None else heads.astype(np.int32) - begin[:-1]
     return _Words(np.zeros(len(start), np.int64), start, end, ids, begin, lead)
+
+
+def _strings(text: str, first: Places, end: Places) -> list[str]:
+    """The words of a text: what is left when it is parted at white space and where words touch."""
+    touching = first[1:][first[1:] == end[:-1]].tolist()
+    bounds = zip([0, *touching], [*touching, len(text)], strict=True)
+    return " ".join([text[a:b] for a, b in bounds]).split()
 
 
 def _in_order(some: _Words, others: _Words) -> _Words:
