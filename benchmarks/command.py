@@ -120,11 +120,23 @@ def run_bench(
     pass_s: float | None = None,
 ) -> dict[str, Any]:
     """Measures systems side by side, with the limits of nerx's own, as docs/bench.md describes."""
-    load = os.getloadavg()[0]
+    load = _busy_cores()
     products = read_products(bundles[0])
     bounds = limits(own) if products else {}
     measured = measure([*own, *others], bounds, sample, budget_s, say, pass_s)
     return collect(measured, bundles, _lengths(bundles[0], measured.sample), products, load)
+
+
+def _busy_cores() -> float:
+    """Cores that others use: in the second that this takes or, without psutil, in the last minute.
+
+    The average of a minute would hold what a benchmark just before this one did.
+    """
+    if not find_spec("psutil"):
+        return os.getloadavg()[0]
+    import psutil
+
+    return float(psutil.cpu_percent(1.0)) / 100 * (os.cpu_count() or 1)
 
 
 def _check_outputs(json_file: str | None, plot_file: str | None) -> None:

@@ -2,8 +2,9 @@
 
 The weights' shapes are read from the model; a graph that multiplies a batch by as many weights of
 those shapes, one after the other, is run by OpenVINO on all cores. In int8 the activations are
-quantized between the products (u8 by s8), as in a quantized model. What a model does besides
-(attention, layer norms, GELU, soft-max) is not in the graph: no model reaches the limit.
+quantized between the products (u8 by s8), as in a quantized model; without instructions for that,
+fp32 is faster, and the limit. What a model does besides (attention, layer norms, GELU, soft-max) is
+not in the graph: no model reaches the limit.
 
 The products inside attention are counted at the same rate.
 """
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...engine.backends.cores import usable_cores
+from ...engine.backends.cpu.int8 import multiplies_int8
 from ..driver import Task
 from .driver import LimitDriver, products_of
 from .products import Products
@@ -28,7 +30,7 @@ def open_driver(task: Task) -> LimitDriver:
     """Builds the graph for a bundle's shapes."""
     products, operations = products_of(task)
     streams = usable_cores()
-    model = _compile(products, streams, task.precision == "int8")
+    model = _compile(products, streams, task.precision == "int8" and multiplies_int8())
     shape = task.batch_tokens, products.weights[0][0]
     batch = np.random.default_rng(0).normal(size=shape).astype(np.float32)
 

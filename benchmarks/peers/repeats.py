@@ -32,3 +32,6 @@ class RepeatsDriver(NerxDriver):
             else:
                 last.append(random.permutation(words).tolist())
             yield {"tokens": last[-1]}
+
+    def report(self) -> dict[str, Any]:
+        return super().report() | {"words": self._stats["words"]}
