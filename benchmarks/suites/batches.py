@@ -54,8 +54,6 @@ def main(models: tuple[str, ...], documents: int, rounds: int) -> None:
                 began = _clocks()
                 drivers[cells[place]].run(0)
                 spent[place, number] = _clocks() - began
-                    time.process_time() - began[1],
-                )
         ratios = np.median(spent[cells.index((cores, _USUAL))] / spent, axis=1)
         click.echo(f"{model}, {len(sample.words)} documents: by wall clock, by processor time")
         for (streams, tokens), (wall, processor) in zip(cells, ratios, strict=True):
