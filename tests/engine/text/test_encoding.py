@@ -75,6 +75,14 @@ def test_offsets_slice_the_text_and_leave_out_white_space_only(texts: list[str])
             assert "".join(found) == "".join(c for c in text if not c.isspace())
 
 
+@given(texts=st.lists(st.text("aS1.,'-&中 \t\x1c\x85\u3000\ud800", max_size=30), max_size=4))
+def test_raw_text_has_the_subwords_of_its_words(texts: list[str]) -> None:
+    block = encoder(wordpiece()).encode(text_records(*texts))
+    again = encoder(wordpiece()).encode(token_records(*words(block, texts)))
+    assert block.subword_ids.tolist() == again.subword_ids.tolist()
+    assert block.word_subwords.tolist() == again.word_subwords.tolist()
+
+
 def test_characters_are_words_of_one_code_point() -> None:
     block = encoder(wordpiece(), "characters").encode(text_records("我 ab", "", "\U0001f600"))
     assert words(block, ["我 ab", "", "\U0001f600"]) == [["我", "a", "b"], [], ["\U0001f600"]]
