@@ -43,7 +43,8 @@ check: .venv/.dev
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# About half an hour on two cores that nothing else uses.
+# About 12 minutes on two cores that nothing else uses, and 3 more once, to make models of random weights.
+# With ONEDNN_MAX_CPU_ISA=AVX2, what OpenVINO does on a processor without int8 instructions.
 bench: .venv/.bench
 	test -d models/random || $(BIN)/python -m nerx.benchmarks.random_models models/random
 	$(BIN)/python -m nerx.benchmarks.suites.readme --random models/random

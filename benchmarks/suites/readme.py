@@ -41,7 +41,9 @@ def bench(name: str, model: str, minutes: float, at: str) -> dict[str, Any]:
     """Runs `nerx bench` on a model; its tables go to the terminal."""
     results = RESULTS / f"tag_{name}{ISA and '_' + ISA}.json"
     options = ["-m", model, "--minutes", str(minutes), "--json", str(results)]
-    if name not in RANDOM and not ISA:
+    if name in RANDOM:  # spaCy's pipeline is that of `transformers`
+        options += ["--peers", "transformers,optimum"]
+    elif not ISA:
         options += ["--plot", str(ROOT / "docs" / f"bench_{name}.png")]
     if (TEXTS / CORPORA[name]).is_file():
         options += ["--corpus", str(TEXTS / CORPORA[name])]
