@@ -12,12 +12,10 @@ from transformers import (
     AutoModelForTokenClassification,
     DataCollatorForTokenClassification,
     EvalPrediction,
-    PreTrainedModel,
     PreTrainedTokenizerFast,
     Trainer,
     TrainingArguments,
 )
-from transformers.trainer_utils import PredictionOutput
 
 from ..engine.labels.schemes import Scheme
 from ..engine.labels.scoring import Scores
@@ -74,42 +72,22 @@ def metrics_of(dev: Rows, recipe: Recipe) -> Callable[[EvalPrediction], dict[str
     return compute_metrics
 
 
-def predict(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    rows: Rows,
-    batch_size: int,
-    values: Callable[[torch.Tensor], torch.Tensor],
-    *,
-    bf16: bool = False,
-) -> PredictionOutput:
-    """What a model says of each position: `values` of its logits, (rows, subwords, ...)."""
+def evaluate_folder(folder: Path, recipe: Recipe, dev: Rows) -> Evaluation:
+    """Scores a saved model in fp32, read back from disk as its users will read it."""
     with TemporaryDirectory() as scratch:
-        return Trainer(
-            model=model,
+        output = Trainer(
+            model=AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32),
             args=TrainingArguments(
                 output_dir=scratch,
-                per_device_eval_batch_size=batch_size,
-                bf16=bf16,
+                per_device_eval_batch_size=recipe.eval_batch_size,
                 use_cpu=not torch.cuda.is_available(),
                 dataloader_pin_memory=torch.cuda.is_available(),
                 disable_tqdm=True,
                 report_to=[],
             ),
-            data_collator=DataCollatorForTokenClassification(tokenizer),
-            preprocess_logits_for_metrics=lambda logits, labels: values(logits),
-        ).predict(rows.rows)
-
-
-def evaluate_folder(folder: Path, recipe: Recipe, dev: Rows) -> Evaluation:
-    """Scores a saved model in fp32, read back from disk as its users will read it."""
-    output = predict(
-        AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32),
-        load_tokenizer(str(folder)),
-        dev,
-        recipe.eval_batch_size,
-        lambda logits: logits.argmax(dim=-1),
-    )
+            data_collator=DataCollatorForTokenClassification(load_tokenizer(str(folder))),
+            preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(dim=-1),
+        ).predict(dev.rows)
     scheme = Scheme.from_labels(recipe.labels)
 
     def scores_between(first: int, end: int) -> Scores:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import (
     AutoModelForTokenClassification,
+    DataCollatorForTokenClassification,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
@@ -26,7 +27,7 @@ from ..engine.labels.schemes import Scheme
 from .align import IGNORED
 from .base import SAFE, load_tokenizer, multiplies_bf16, window_length
 from .data import Corpus, read_lines
-from .evaluate import Rows, predict
+from .evaluate import Rows
 
 BATCH_SIZE = 32
 
@@ -91,14 +92,18 @@ def log_probabilities(
     """(words, labels), the words of all sentences in order."""
     blank = replace(corpus, labels=[[0] * len(words) for words in corpus.words])
     rows = Rows.of(blank, tokenizer, window_length(tokenizer, model)).by_length()
-    found = predict(
-        *(model, tokenizer, rows, BATCH_SIZE),
-        lambda logits: logits.float().log_softmax(-1),
-        bf16=multiplies_bf16(),
-    )
-    labelled = found.label_ids != IGNORED
-    sentence = np.repeat(rows.sentence_of_row, labelled.sum(axis=1))
-    return found.predictions[labelled][np.argsort(sentence, kind="stable")]
+    collate = DataCollatorForTokenClassification(tokenizer)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model.to(device).eval()
+    found, words_of_row = [], []
+    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, multiplies_bf16()):
+        for first in range(0, len(rows.rows), BATCH_SIZE):
+            batch = collate(rows.rows[first : first + BATCH_SIZE]).to(device)
+            word = batch.pop("labels") != IGNORED
+            found.append(model(**batch).logits[word].float().log_softmax(-1).cpu())
+            words_of_row.append(word.sum(1).cpu())
+    sentence = np.repeat(rows.sentence_of_row, torch.cat(words_of_row).numpy())
+    return torch.cat(found).numpy()[np.argsort(sentence, kind="stable")]
 
 
 def _joined(characters: list[str], tags: list[str]) -> str:

@@ -65,8 +65,7 @@ def finetune(run: Training, *, force: bool = False) -> dict[str, Any]:
     _open_work_folder(run, train_corpus, dev_corpus, model, force)
     targets = None
     if teachers:
-        kept = run.work / "targets.npy"
-        train_corpus, dev_corpus, targets = teach(teachers, train_corpus, dev_corpus, kept)
+        train_corpus, dev_corpus, targets = teach(run, teachers, train_corpus, dev_corpus)
         del teachers
     if views := run.recipe.views:
         train_corpus = as_documents(train_corpus, views, run.recipe.seed)

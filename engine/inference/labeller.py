@@ -120,6 +120,23 @@ class Labeller(AbstractContextManager["Labeller"]):
         Raises:
             BackendError: no window of a batch could be labelled: the fault is not in the data.
         """
+        labels, logits = self._collect(pending)
+        if self._config.decode == "viterbi":
+            return repair(labels, logits, pending.encoded.doc_words, self._scheme)
+        return labels
+
+    def logits(self, encoded: EncodedBlock) -> Floats:
+        """(words, labels): what the model says of every word of a block.
+
+        Raises:
+            BackendError: some document could not be labelled.
+        """
+        labels, logits = self._collect(self.start(encoded))
+        for reason in labels.failed.values():
+            raise BackendError(reason)
+        return logits(np.arange(encoded.words, dtype=np.int32))
+
+    def _collect(self, pending: PendingBlock) -> tuple[WordLabels, _Logits]:
         encoded = pending.encoded
         done: _Done = []
         failed: dict[int, str] = {}
@@ -140,10 +157,7 @@ class Labeller(AbstractContextManager["Labeller"]):
             labels, logits = _labels_of_first_subwords(encoded.words, done)
         if pending.repeated_subwords:
             labels, logits = _shared(labels, logits, words_to_read(encoded, pending.first))
-        labels = replace(labels, failed=failed)
-        if self._config.decode == "viterbi":
-            return repair(labels, logits, encoded.doc_words, self._scheme)
-        return labels
+        return replace(labels, failed=failed), logits
 
     def _one_by_one(self, pending: PendingBlock, windows: Ints) -> tuple[_Done, dict[int, str]]:
         """Labels of the windows that can be labelled; number and reason of each other document."""

@@ -4,19 +4,27 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 from transformers import AutoModelForTokenClassification
 
+from nerx.engine.bundle import Bundle
 from nerx.engine.commands.cli import cli
 from nerx.engine.errors import ConfigError
+from nerx.export.torch_checkpoint import write_checkpoint
+from nerx.finetune.data import Corpus
+from nerx.finetune.distil import BLOCK, UNKNOWN, soft_targets
+from nerx.finetune.recipes import Training, find_recipe
 from nerx.finetune.student import cut
+from nerx.finetune.teach import load_teachers, log_probabilities
 
 from .test_teach import make_classifier
 
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable")
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 SMALL = ["--set", "student_layers=1", "--set", "student_width=16", "--no-bf16"]
 SMALL += ["--set", "learning_rate=1e-2", "--set", "batch_tokens=128"]
 SMALL += ["--set", "hidden_dropout=0.01"]
@@ -61,6 +69,30 @@ def test_teachers_of_other_labels_are_refused(teacher, segmented, tmp_path):
     failed = CliRunner().invoke(cli, ["finetune", "distil", *teachers, "-o", str(tmp_path / "out")])
     assert isinstance(failed.exception, ConfigError)
     assert re.search("other labels B, I, but .*model O, B-LOC", str(failed.exception))
+
+
+def test_a_bundle_says_through_the_engine_what_its_checkpoint_says(tmp_path):
+    """Of every word, in the order of the text: the one computes in int8, the other in fp32."""
+    write_checkpoint(Bundle.load("en-fast"), tmp_path)
+    [teacher] = load_teachers([str(tmp_path)])
+    text = (EXAMPLES / "news.jsonl").read_text().splitlines()
+    sentences = [json.loads(line)["text"].split() for line in text] * 30
+    sentences += [[word] for words in sentences for word in words]  # more than one block
+    assert len(sentences) > BLOCK
+    corpus = Corpus.empty()
+    corpus.add("text", [[(words, [UNKNOWN] * len(words)) for words in sentences]])
+    expected = np.exp(log_probabilities(*teacher, corpus))
+    found = soft_targets(taught_by("en-fast", tmp_path), [teacher], corpus)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).mean() < 0.01
+    assert (found.argmax(1) == expected.argmax(1)).mean() > 0.98
+
+
+def taught_by(bundle: str, folder: Path) -> Training:
+    recipe = find_recipe("distil")
+    return Training(
+        recipe=recipe, train=(), dev=(), base=None, output=folder, teachers={bundle: str(folder)}
+    )
 
 
 def test_nothing_left_out_is_the_teacher_itself(teacher):
