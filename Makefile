@@ -63,6 +63,11 @@ TRAIN_ZH := --train $(GSD)/train.txt --train $(GSD_SIMPLIFIED)/train_opencc_deri
 	  --dev $(GSD)/dev.txt --dev $(GSD_SIMPLIFIED)/dev.txt
 ZH_SENTENCES := $(BIN)/nerx finetune nerx-zh-sentences --base $(SHARED)/encoders/e5-small-zh-char $(TRAIN_ZH)
 TEACHERS := models/zh-plain models/zh-dropout models/zh-adversarial
+# Open text for the fast ones; a file that is in models/ already is not fetched.
+GITHUB := https://raw.githubusercontent.com
+OPEN_TEXT := nltk/nltk_data/gh-pages/packages/corpora/masc_tagged.zip \
+	  DRCKnowledgeTeam/DRCD/master/DRCD_dev.json DRCKnowledgeTeam/DRCD/master/DRCD_test.json \
+	  ymcui/cmrc2018/master/squad-style-data/cmrc2018_trial.json
 # What a model's metrics.json says of its making, for the manifest of its bundle: $(call card,NAME,TASK)
 card = <($(BIN)/python -c 'import json; m = json.load(open("models/$1/metrics.json")); \
 	  print(json.dumps({"task": "$2", "scores": {"dev F1": round(m["dev"]["f1"], 3)}, \
@@ -91,16 +96,24 @@ models: .venv/.dev
 	@# The fast ones learn what these say, of gold data with other names, of prose, and of text in both scripts.
 	$(BIN)/python -m nerx.finetune.swap $(DATA)/conll2003/train.conll --copies 3 -o models/en-swapped.conll
 	head -n 12000 $(DATA)/text/war_and_peace_en.txt >models/en-novel.txt
+	for file in $(OPEN_TEXT); do \
+	  test -f models/$${file##*/} || curl -fsSL $(GITHUB)/$$file -o models/$${file##*/}; done
+	$(BIN)/python -m nerx.finetune.corpora models/masc_tagged.zip -o models/en-masc.txt
 	$(BIN)/nerx finetune nerx-en-fast --teacher models/en-bundle $(TRAIN_EN) --train models/en-swapped.conll \
-	  --text $(DATA)/text/gum_en.txt --text models/en-novel.txt -o models/en-fast
+	  --text $(DATA)/text/gum_en.txt --text models/en-novel.txt --text models/en-masc.txt -o models/en-fast
 	$(BIN)/nerx export ./models/en-fast --precision int8 --name en-fast -o models/en-fast-bundle \
 	  --source '$(ENCODER) (vocabulary pruned to English, cut to 3 layers)' --license MIT \
 	  --card $(call card,en-fast,English named entities (PER ORG LOC MISC)) \
 	  --verify $(DATA)/conll2003/dev.conll --calibration $(DATA)/conll2003/train.conll
 	$(INSTALL) opencc-python-reimplemented
 	$(BIN)/python -m opencc --config s2tw --input models/zh-text.txt --output models/zh-text-traditional.txt
+	$(BIN)/python -m nerx.finetune.corpora models/DRCD_dev.json models/DRCD_test.json -o models/zh-drcd.txt
+	head -n 9936 models/zh-drcd.txt >models/zh-drcd-traditional.txt
+	$(BIN)/python -m nerx.finetune.corpora models/cmrc2018_trial.json -o models/zh-more.txt
+	tail -n +9937 models/zh-drcd.txt | $(BIN)/python -m opencc --config t2s >>models/zh-more.txt
 	$(BIN)/nerx finetune nerx-zh-fast --teacher models/zh-bundle $(TRAIN_ZH) \
-	  --text models/zh-text.txt --text models/zh-text-traditional.txt -o models/zh-fast
+	  --text models/zh-text.txt --text models/zh-text-traditional.txt \
+	  --text models/zh-drcd-traditional.txt --text models/zh-more.txt -o models/zh-fast
 	$(BIN)/nerx export ./models/zh-fast --precision int8 --name zh-fast -o models/zh-fast-bundle \
 	  --source '$(ENCODER) (vocabulary pruned to characters, cut to 2 layers)' --license MIT \
 	  --card $(call card,zh-fast,Chinese word segmentation in both scripts) \
