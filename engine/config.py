@@ -20,7 +20,8 @@ class LabelConfig:
     decode: "viterbi" gives the best label sequence without an illegal step, "argmax" the best
         label of each word.
     min_score: spans with a lower mean word score are dropped.
-    overlap: subwords that neighbouring windows of a long document share, half a window at most.
+    overlap: subwords that neighbouring windows of a long document share where no sentence ends
+        between them, half a window at most.
     batch_tokens: subwords a batch with their padding; None for what suits the device.
     """
 

@@ -48,6 +48,7 @@ class ExportConfig:
     calibration: file of real text for int8 ranges; None likewise
     name: of the bundle; None for the checkpoint's
     unit: "words" or "characters"; None for characters where the labels segment words
+    max_length: subwords of a window; None for as many as the model takes, up to 512
     scheme: name of the label scheme; None to find it from the labels
     revision: branch, tag or commit of a model on the hub; None for its main branch
     source: model, revision, licence, for the manifest
@@ -59,6 +60,7 @@ class ExportConfig:
     calibration: str | None = None
     name: str | None = None
     unit: str | None = None
+    max_length: int | None = None
     scheme: str | None = None
     revision: str | None = None
     source: dict[str, str] = field(default_factory=dict)
@@ -89,6 +91,9 @@ def export_bundle(
         InputError, ConfigError: a file or an option cannot be used.
     """
     checkpoint = load_checkpoint(source, config.revision)
+    if config.max_length:
+        shorter = min(config.max_length, checkpoint.max_length)
+        checkpoint = replace(checkpoint, max_length=shorter)
     with _whole_or_nothing(target) as folder:
         bundle = _bare_bundle(folder, checkpoint, config)
         if bundle.scheme == "plain":
@@ -129,6 +134,7 @@ def export_again(
         config,
         name=config.name or bundle.name,
         unit=config.unit or bundle.unit,
+        max_length=config.max_length or bundle.max_length,
         scheme=config.scheme or bundle.scheme,
         source=bundle.source | config.source,
         card=bundle.card | config.card,

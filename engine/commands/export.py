@@ -45,6 +45,11 @@ _ARTIFACTS = "fp32,int8"
     type=click.Choice(["words", "characters"]),
     help="What a label belongs to; characters if the labels segment words.",
 )
+@click.option(
+    "--max-length",
+    type=click.IntRange(min=8),
+    help="Subwords of a window; by default as many as the model takes, up to 512.",
+)
 @click.option("--scheme", help="Label scheme, such as iob2; found from the labels if not given.")
 @click.option("--revision", help="Branch, tag or commit of a model on the hub.")
 @click.option("--source", help="Where the model comes from, for the manifest.")
@@ -65,6 +70,7 @@ def command(
     calibration: str | None,
     name: str | None,
     unit: str | None,
+    max_length: int | None,
     scheme: str | None,
     revision: str | None,
     source: str | None,
@@ -112,6 +118,7 @@ def command(
         calibration=calibration,
         name=name,
         unit=unit,
+        max_length=max_length,
         scheme=scheme,
         revision=revision,
         source={key: value for key, value in (("model", source), ("licence", licence)) if value},

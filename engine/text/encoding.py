@@ -15,6 +15,8 @@ from .unspaced import cut_runs
 from .windows import cut_windows
 from .words import Places, characters, code_points, cut_words
 
+CLOSING = ".!?…。！？؟۔।"  # a word whose last subword is one of these may end a sentence
+
 
 @dataclass(frozen=True, slots=True)
 class SpecialTokens:
@@ -59,6 +61,8 @@ class Encoder:
         self._tokenizer = tokenizer
         self._overlap = min(overlap, self.room // 2)
         self._cache = WordCache(tokenizer, self.special.unknown, self.room)
+        ids, begin = self._cache.of_words([*CLOSING])
+        self._closing = np.setdiff1d(ids[begin[1:] - 1], [self.special.unknown])
 
     def encode(self, records: Sequence[Record]) -> EncodedBlock:
         """Encodes the records of a block, none of which is refused; threads may do so at once."""
@@ -68,6 +72,7 @@ class Encoder:
         if given:
             words = _in_order(words, self._words_of_tokens(records, given))
         doc_words = np.searchsorted(words.docs, np.arange(len(records) + 1)).astype(np.int32)
+        closing = np.isin(words.ids[words.begin[1:] - 1], self._closing)
         return EncodedBlock(
             doc_words=doc_words,
             word_start=words.start.astype(np.int32),
@@ -75,7 +80,7 @@ class Encoder:
             word_subwords=words.begin,
             word_heads=words.begin[:-1] + words.lead,
             subword_ids=words.ids,
-            windows=cut_windows(doc_words, words.begin, self.room, self._overlap),
+            windows=cut_windows(doc_words, words.begin, closing, self.room, self._overlap),
         )
 
     def _words_of_texts(self, records: Sequence[Record], numbers: list[int]) -> _Words:
