@@ -3,12 +3,13 @@
     python -m nerx.benchmarks.suites.twins GOLD.conll [-m en] [--sentences N] [--json FILE]
 
 Each system labels the same sentences; what it finds is compared with what the original finds,
-entity for entity. Needs the extras `bench` and `spacy`.
+entity for entity, and each entity that fp32 weights find otherwise is named with the reason.
+Needs the extras `bench` and `spacy`.
 """
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -75,13 +76,34 @@ def agreement(found: list[Entities], original: list[Entities]) -> float:
     return 2 * both / max(sum(map(len, found)) + sum(map(len, original)), 1)
 
 
-def groups(model: str) -> dict[str, dict[str, System]]:
-    """The systems by what they stand in for, the original first."""
+def differences(
+    sentences: list[list[str]],
+    found: list[Entities],
+    original: list[Entities],
+    tokenize: Callable[[str], list[str]],
+) -> Iterator[tuple[str, str]]:
+    """Each entity that only one of the two has, and why.
+
+    The original takes a bare `▁`, which a SentencePiece model may cut from a word, for a word of
+    its own, so that the label of the rest counts. To nerx it is the word's first subword, as in
+    training.
+    """
+    for sentence, here, there in zip(sentences, found, original, strict=True):
+        for entity in sorted(set(here) ^ set(there)):
+            *_, start, end = entity
+            words = " ".join(sentence)[start:end].split()
+            bare = any(tokenize(word)[:1] == ["▁"] for word in words)
+            yield " ".join([*words, entity[0]]), "begins with a bare ▁" if bare else "unexplained"
+
+
+def groups(fp32: str, checkpoint: str, model: str) -> dict[str, dict[str, System]]:
+    """The systems by what they stand in for, the original first.
+
+    fp32, checkpoint: folders of the same weights, as a bundle and as transformers takes them
+    model: as shipped
+    """
     from transformers import pipeline as original
 
-    bundle = Bundle.load(model)
-    fp32 = str(in_precisions(bundle, ("fp32",)).folder)
-    checkpoint = checkpoint_of(fp32)
     theirs = original("token-classification", model=checkpoint, device=-1)
     ours = pipeline(model=fp32, precision="fp32")
     fast = pipeline(model=model)
@@ -111,9 +133,14 @@ def groups(model: str) -> dict[str, dict[str, System]]:
 @click.option("--json", "path", help="Write the rows here.")
 def main(gold: str, model: str, sentences: int | None, path: str | None) -> None:
     """Measure the twins on the sentences of GOLD."""
+    from transformers import AutoTokenizer
+
     words = [row for row, _ in islice(read_gold(gold), sentences)]
+    fp32 = str(in_precisions(Bundle.load(model), ("fp32",)).folder)
+    checkpoint = checkpoint_of(fp32)
+    tokenize = AutoTokenizer.from_pretrained(checkpoint).tokenize
     rows = []
-    for group, systems in groups(model).items():
+    for group, systems in groups(fp32, checkpoint, model).items():
         first: tuple[float, list[Entities]] | None = None
         for name, system in systems.items():
             rate, found = measure(system, words)
@@ -132,6 +159,9 @@ def main(gold: str, model: str, sentences: int | None, path: str | None) -> None
                 f"{group:18}{name:36}{rate:9,.0f} words/s{rows[-1]['ratio']:7.2f}x"
                 f"{rows[-1]['agreement']:10.3%} of entities agree"
             )
+            if name == "nerx, fp32":
+                for entity, reason in differences(words, found, first[1], tokenize):
+                    click.echo(f"    {entity}: {reason}")
     if path is not None:
         packages = ("nerx-engine", "transformers", "torch", "spacy", "spacy-huggingface-pipelines")
         facts = {"sentences": len(words), "versions": {name: version(name) for name in packages}}
