@@ -77,7 +77,7 @@ models: .venv/.dev
 	@test -d $(SHARED)/encoders || { echo "no encoders in $(SHARED); give their folder as SHARED=" >&2; exit 2; }
 	$(BIN)/nerx finetune nerx-en-sentences --base $(SHARED)/encoders/e5-small-en $(TRAIN_EN) -o models/en-sentences
 	$(BIN)/nerx finetune nerx-en --base models/en-sentences $(TRAIN_EN) -o models/en
-	$(BIN)/nerx export ./models/en --precision int8 --max-length 256 --name en -o models/en-bundle \
+	$(BIN)/nerx export ./models/en --precision int8 --max-length 256 --title-case --name en -o models/en-bundle \
 	  --source '$(ENCODER) (vocabulary pruned to English)' --license MIT \
 	  --card $(call card,en,English named entities (PER ORG LOC MISC)) \
 	  --verify $(DATA)/conll2003/dev.conll --calibration $(DATA)/conll2003/train.conll
@@ -101,7 +101,7 @@ models: .venv/.dev
 	$(BIN)/python -m nerx.finetune.corpora models/masc_tagged.zip -o models/en-masc.txt
 	$(BIN)/nerx finetune nerx-en-fast --teacher models/en-bundle $(TRAIN_EN) --train models/en-swapped.conll \
 	  --text $(DATA)/text/gum_en.txt --text models/en-novel.txt --text models/en-masc.txt -o models/en-fast
-	$(BIN)/nerx export ./models/en-fast --precision int8 --max-length 256 --name en-fast -o models/en-fast-bundle \
+	$(BIN)/nerx export ./models/en-fast --precision int8 --max-length 256 --title-case --name en-fast -o models/en-fast-bundle \
 	  --source '$(ENCODER) (vocabulary pruned to English, cut to 3 layers)' --license MIT \
 	  --card $(call card,en-fast,English named entities (PER ORG LOC MISC)) \
 	  --verify $(DATA)/conll2003/dev.conll --calibration $(DATA)/conll2003/train.conll

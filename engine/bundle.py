@@ -50,6 +50,7 @@ class Bundle:
     scheme: name of the label scheme, None to find it from the labels
     unit: what one label belongs to, "words" or "characters"
     max_length: subwords a window may hold, special tokens included
+    title_case: whether texts in capitals alone are read in title case, which the model knows better
     tokenizer: file name -> sha256, one entry
     source: model, revision and licence that the bundle was made from
     tools: versions of what made it
@@ -66,6 +67,7 @@ class Bundle:
     pad_id: int
     tokenizer: dict[str, str]
     artifacts: tuple[Artifact, ...]
+    title_case: bool = False
     source: dict[str, str] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=dict)

@@ -81,4 +81,5 @@ def open_encoder(bundle: Bundle, overlap: int) -> Encoder:
         max_length=bundle.max_length,
         overlap=overlap,
         pad_id=bundle.pad_id,
+        title_case=bundle.title_case,
     )

@@ -1,6 +1,7 @@
 """A sample as the engine would batch it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,8 @@ def engine_batches(
     packed: they are for a backend that leaves padding out
     copies: as if the sample were repeated so often, for batches that it would not fill
     """
-    encoder = open_encoder(bundle, overlap=min(64, bundle.max_length // 4))
+    as_it_is = replace(bundle, title_case=False)  # so does what they are compared with read a text
+    encoder = open_encoder(as_it_is, overlap=min(64, bundle.max_length // 4))
     encoded = encoder.encode(sample.records())
     lengths = np.tile(window_lengths(encoded, encoder.special), copies)
     for numbers in plan_batches(lengths, max_tokens, packed=packed):

@@ -49,6 +49,7 @@ class ExportConfig:
     name: of the bundle; None for the checkpoint's
     unit: "words" or "characters"; None for characters where the labels segment words
     max_length: subwords of a window; None for as many as the model takes, up to 512
+    title_case: whether the bundle is to read texts in capitals alone in title case
     scheme: name of the label scheme; None to find it from the labels
     revision: branch, tag or commit of a model on the hub; None for its main branch
     source: model, revision, licence, for the manifest
@@ -61,6 +62,7 @@ class ExportConfig:
     name: str | None = None
     unit: str | None = None
     max_length: int | None = None
+    title_case: bool = False
     scheme: str | None = None
     revision: str | None = None
     source: dict[str, str] = field(default_factory=dict)
@@ -135,6 +137,7 @@ def export_again(
         name=config.name or bundle.name,
         unit=config.unit or bundle.unit,
         max_length=config.max_length or bundle.max_length,
+        title_case=config.title_case or bundle.title_case,
         scheme=config.scheme or bundle.scheme,
         source=bundle.source | config.source,
         card=bundle.card | config.card,
@@ -156,6 +159,7 @@ def _bare_bundle(folder: Path, checkpoint: Checkpoint, config: ExportConfig) -> 
         scheme=scheme.name,
         unit=config.unit or ("characters" if scheme.segmentation else "words"),
         max_length=checkpoint.max_length,
+        title_case=config.title_case,
         pad_id=checkpoint.pad_id,
         tokenizer=file_hashes(folder, ["tokenizer.json"]),
         artifacts=(),

@@ -96,6 +96,22 @@ def test_built_in_models_keep_their_f1(model, gold, length, kind, floor):
         assert evaluate(loaded, records).by_type[kind].f1 >= floor
 
 
+@pytest.mark.parametrize(("model", "floor"), [("en", 0.65), ("en-fast", 0.5)])
+def test_names_are_found_in_capitals(model, floor):
+    """Names in news, of which each text is also read in capitals alone."""
+    texts = [
+        json.loads(line)["text"] for line in (EXAMPLES / "news.jsonl").read_text().splitlines()
+    ]
+    texts = [text for text in texts if len(text.upper()) == len(text)]
+    with Tagger(model) as tagger:
+        plain, capitals = (
+            [{(e["entity_group"], e["start"], e["end"]) for e in doc["entities"]} for doc in docs]
+            for docs in (tagger(texts), tagger([text.upper() for text in texts]))
+        )
+    kept = sum(len(a & b) for a, b in zip(plain, capitals, strict=True))
+    assert kept / sum(map(len, plain)) > floor
+
+
 def test_python_and_command_line_agree():
     lines = (EXAMPLES / "news.jsonl").read_text().splitlines()
     texts = [json.loads(line)["text"] for line in lines]

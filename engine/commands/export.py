@@ -50,6 +50,7 @@ _ARTIFACTS = "fp32,int8"
     type=click.IntRange(min=8),
     help="Subwords of a window; by default as many as the model takes, up to 512.",
 )
+@click.option("--title-case", is_flag=True, help="Have texts in capitals alone read in title case.")
 @click.option("--scheme", help="Label scheme, such as iob2; found from the labels if not given.")
 @click.option("--revision", help="Branch, tag or commit of a model on the hub.")
 @click.option("--source", help="Where the model comes from, for the manifest.")
@@ -71,6 +72,7 @@ def command(
     name: str | None,
     unit: str | None,
     max_length: int | None,
+    title_case: bool,
     scheme: str | None,
     revision: str | None,
     source: str | None,
@@ -119,6 +121,7 @@ def command(
         name=name,
         unit=unit,
         max_length=max_length,
+        title_case=title_case,
         scheme=scheme,
         revision=revision,
         source={key: value for key, value in (("model", source), ("licence", licence)) if value},

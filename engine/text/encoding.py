@@ -15,6 +15,7 @@ from .unspaced import cut_runs
 from .windows import cut_windows
 from .words import Places, characters, code_points, cut_words
 
+ACRONYM = 3  # words of a text whose capitals may well be its own
 CLOSING = ".!?…。！？؟۔।"  # a word whose last subword is one of these may end a sentence
 
 
@@ -48,10 +49,19 @@ class Encoder:
     max_length: subwords that the model takes at once, special tokens included.
     overlap: subwords that neighbouring windows of a long document share, at least; half a window
         at most.
+    title_case: texts in capitals alone, of more words than an acronym or a table's head has, are
+        read in title case; offsets are those of the text.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, *, unit: str, max_length: int, overlap: int, pad_id: int
+        self,
+        tokenizer: Tokenizer,
+        *,
+        unit: str,
+        max_length: int,
+        overlap: int,
+        pad_id: int,
+        title_case: bool = False,
     ) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
@@ -59,6 +69,7 @@ class Encoder:
         self.room = max_length - len(self.special.before) - len(self.special.after)
         self._unit = unit
         self._tokenizer = tokenizer
+        self._title_case = title_case
         self._overlap = min(overlap, self.room // 2)
         self._cache = WordCache(tokenizer, self.special.unknown, self.room)
         ids, begin = self._cache.of_words([*CLOSING])
@@ -85,7 +96,7 @@ class Encoder:
 
     def _words_of_texts(self, records: Sequence[Record], numbers: list[int]) -> _Words:
         """The words of the texts, cut all at once."""
-        texts = [records[number].text or "" for number in numbers]
+        texts = [self._as_read(records[number].text or "") for number in numbers]
         text_begin = offsets(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)
         joined = "\n".join(texts)
         cut = self._cut_characters if self._unit == "characters" else self._cut_words
@@ -94,6 +105,13 @@ class Encoder:
         docs = np.array(numbers, np.int64)[place]
         start, end = words.start - text_begin[place], words.end - text_begin[place]
         return replace(words, docs=docs, start=start, end=end)
+
+    def _as_read(self, text: str) -> str:
+        if self._title_case and text.isupper() and len(text.split()) > ACRONYM:
+            titled = text.title()
+            if len(titled) == len(text):  # a few letters become two
+                return titled
+        return text
 
     def _cut_characters(self, text: str) -> _Words:
         codes = code_points(text)
@@ -113,6 +131,11 @@ class Encoder:
 
     def _words_of_tokens(self, records: Sequence[Record], numbers: list[int]) -> _Words:
         tokens = [records[number].tokens or [] for number in numbers]
+        if self._title_case:
+            tokens = [
+                [*map(str.title, row)] if len(row) > ACRONYM and " ".join(row).isupper() else row
+                for row in tokens
+            ]
         lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
         ids, begin = self._cache.of_words([token for row in tokens for token in row])
         start = ragged_range(np.zeros_like(lengths), lengths)

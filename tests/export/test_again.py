@@ -29,6 +29,8 @@ def int8(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     verify = write_gold(folder / "gold.conll", 2, 100)
     config = ExportConfig(
         precisions=("int8",),
+        max_length=64,
+        title_case=True,
         name="mine",
         verify=str(verify),
         calibration=str(write_gold(folder / "more.conll", 3, 300)),
@@ -53,7 +55,8 @@ def test_a_bundle_is_exported_again_from_its_own_weights(int8: Bundle, tmp_path:
     assert done.exit_code == 0
     made = Bundle.load(tmp_path / "floats")
     assert [item.precision for item in made.artifacts] == ["fp32", "fp16"]
-    kept = ("name", "labels", "scheme", "unit", "max_length", "pad_id", "source", "card")
+    kept = ("name", "labels", "scheme", "unit", "pad_id", "source", "card")
+    assert (made.max_length, made.title_case) == (64, True)
     assert [getattr(made, name) for name in kept] == [getattr(int8, name) for name in kept]
     pairs = [a == b for a, b in zip(labels(made.folder), labels(int8.folder), strict=True)]
     assert sum(pairs) > 0.97 * len(pairs) > 400  # in int8, activations are rounded

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from nerx.engine.text.encoding import Encoder
 from nerx.engine.types import EncodedBlock, Record
 
-from ..tokenizers_for_tests import KINDS, wordpiece
+from ..tokenizers_for_tests import KINDS, unigram, wordpiece
 
 HOSTILE = st.text(alphabet=st.characters(codec=None), max_size=20)
 LETTERS = st.text(alphabet="parislnbe我.,' Ω\u0301\x00\ud800", max_size=30)
@@ -123,3 +123,27 @@ def test_real_tokenizers_agree_on_real_text(shared: Path, name: str) -> None:
         begin, end = block.word_subwords[block.doc_words[doc : doc + 2]]
         if len(set(whole.word_ids)) == len(found):
             assert block.subword_ids[begin:end].tolist() == whole.ids
+
+
+def test_capitals_alone_are_read_in_title_case_and_offsets_are_the_texts() -> None:
+    reader = Encoder(unigram(), unit="words", max_length=99, overlap=0, pad_id=0, title_case=True)
+    heads = ["PARIS BEATS BERLIN 2-1 IN OSLO", "MEN\u2019S CUP: I. ISLIN, U.S. (2)"]
+    others = [
+        "NASA IN PARIS",  # three words may be an acronym and its place
+        "PARIS BEATS BERLIN IN OsLO",
+        "IN D\u0130YARBAKIR MR B IS IN",  # in small letters this one is two
+        "1 2 3 4 5",
+    ]
+    for text in [*heads, *others]:
+        read = text.title() if text in heads else text
+        found = reader.encode(text_records(text))
+        expected = encoder(unigram()).encode(text_records(read))
+        assert found.subword_ids.tolist() == expected.subword_ids.tolist()
+        assert words(found, [text])[0] == words(expected, [text])[0]
+        given = reader.encode(token_records(text.split()))
+        expected = encoder(unigram()).encode(token_records(read.split()))
+        assert given.subword_ids.tolist() == expected.subword_ids.tolist() or "\u0130" in text
+    assert (
+        encoder(unigram()).encode(text_records(heads[0])).subword_ids.tolist()
+        != reader.encode(text_records(heads[0])).subword_ids.tolist()
+    )
