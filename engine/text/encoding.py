@@ -16,7 +16,7 @@ from .windows import cut_windows
 from .words import Places, characters, code_points, cut_words
 
 ACRONYM = 3  # words of a text whose capitals may well be its own
-CLOSING = ".!?…。！？؟۔।"  # a word whose last subword is one of these may end a sentence
+CLOSING = ".!?…。！？؟۔।"  # signs that end a sentence where they are words of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,10 @@ class Encoder:
         self._title_case = title_case
         self._overlap = min(overlap, self.room // 2)
         self._cache = WordCache(tokenizer, self.special.unknown, self.room)
-        ids, begin = self._cache.of_words([*CLOSING])
-        self._closing = np.setdiff1d(ids[begin[1:] - 1], [self.special.unknown])
+        known = [
+            sign for sign in CLOSING if self.special.unknown not in self._cache.of_words([sign])[0]
+        ]
+        self._closing = _outer_subwords(*self._cache.of_words(known))
 
     def encode(self, records: Sequence[Record]) -> EncodedBlock:
         """Encodes the records of a block, none of which is refused; threads may do so at once."""
@@ -83,7 +85,7 @@ class Encoder:
         if given:
             words = _in_order(words, self._words_of_tokens(records, given))
         doc_words = np.searchsorted(words.docs, np.arange(len(records) + 1)).astype(np.int32)
-        closing = np.isin(words.ids[words.begin[1:] - 1], self._closing)
+        closing = np.isin(_outer_subwords(words.ids, words.begin), self._closing)
         return EncodedBlock(
             doc_words=doc_words,
             word_start=words.start.astype(np.int32),
@@ -141,6 +143,11 @@ class Encoder:
         start = ragged_range(np.zeros_like(lengths), lengths)
         docs = np.repeat(np.array(numbers, np.int64), lengths)
         return replace(_words(start, start + 1, ids, begin), docs=docs)
+
+
+def _outer_subwords(ids: Ints, begin: Ints) -> Places:
+    """The first and the last subword of each word, as one number: enough to tell signs by."""
+    return ids[begin[:-1]].astype(np.int64) << 32 | ids[begin[1:] - 1]
 
 
 def _words(
