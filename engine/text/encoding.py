@@ -146,8 +146,12 @@ class Encoder:
 
 
 def _outer_subwords(ids: Ints, begin: Ints) -> Places:
-    """The first and the last subword of each word, as one number: enough to tell signs by."""
-    return ids[begin[:-1]].astype(np.int64) << 32 | ids[begin[1:] - 1]
+    """A word's first and last subword and their count as one number: enough to tell signs by."""
+    return (
+        (ids[begin[:-1]].astype(np.int64) << 40)
+        + (np.diff(begin).astype(np.int64) << 32)
+        + ids[begin[1:] - 1]
+    )
 
 
 def _words(

@@ -152,7 +152,7 @@ def test_capitals_alone_are_read_in_title_case_and_offsets_are_the_texts() -> No
 @pytest.mark.parametrize("kind", KINDS)
 def test_long_texts_are_cut_behind_the_signs_that_end_sentences(kind: str) -> None:
     tokens = ["a", "b", ".", "c", "d", "S.", "e", "!", "i", "j", "k", "l", "?", "m", "n", "o"]
-    block = encoder(KINDS[kind](), max_length=2 + 13).encode(token_records(tokens * 3))
+    block = encoder(KINDS[kind](), max_length=2 + 26).encode(token_records(tokens * 3))
     ends = {(tokens * 3)[end - 1] for end in block.windows[:-1, 1]}
     assert ends <= {".", "!", "?"}
     assert (block.windows[:, :2] == block.windows[:, 2:]).all()  # no word is read twice
