@@ -147,11 +147,8 @@ class Encoder:
 
 def _outer_subwords(ids: Ints, begin: Ints) -> Places:
     """A word's first and last subword and their count as one number: enough to tell signs by."""
-    return (
-        (ids[begin[:-1]].astype(np.int64) << 40)
-        + (np.diff(begin).astype(np.int64) << 32)
-        + ids[begin[1:] - 1]
-    )
+    first, count, last = ids[begin[:-1]].astype(np.int64), np.diff(begin), ids[begin[1:] - 1]
+    return first << 40 | count.astype(np.int64) << 32 | last
 
 
 def _words(
