@@ -5,10 +5,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import ray
 import ray.data
 from pyarrow import Table
-from ray.data import ActorPoolStrategy, DataContext, Dataset
 from ray.data.checkpoint import CheckpointConfig
 
 from ..arrow import BatchTagger
@@ -19,7 +17,8 @@ from ..errors import ConfigError, NerxError
 # they would wait for the actors and these for them, for ever: two CPUs are never given to actors.
 _CPUS_OF_RAY = 2
 _LIGHT_CPUS = 0.1  # of a task that waits for a disk or the network
-_CPU_BLOCK_BYTES = 4 << 20  # minutes of work for a core; hours, if it were Ray's 128 MB
+_BLOCKS_PER_ACTOR = 8  # or more of them, so that no actor is idle for long while another works
+_BLOCK_BYTES = 128 << 10, 4 << 20  # seconds to minutes of work for a core; Ray's 128 MB take hours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +28,7 @@ class RayConfig:
     inputs: Sequence[str]
     output_dir: str  # a file in it is whole or is not there
     kind: str  # of inputs and outputs: "parquet" or "jsonl"
+    input_bytes: int  # of all inputs, as they are stored
     checkpoint: str  # a URL or an absolute path: what is done already
     id_column: str | None = None  # differs in each row; for Parquet, Ray can add `row_hash`
     columns: Sequence[str] | None = None  # to be carried over, None for all
@@ -63,15 +63,15 @@ def tag(config: RayConfig, tagger: BatchTagger, *, progress: bool = False) -> No
             f"the cluster has {cpus} CPUs; expected {_CPUS_OF_RAY} for Ray's own tasks, which are"
             f" light, and {config.actor_cpus} for an actor: name more to `ray start --num-cpus`"
         )
-    on_gpu = config.gpus and gpus > 0
-    context = DataContext.get_current()
+    context = ray.data.DataContext.get_current()
     context.enable_progress_bars = progress
-    if not on_gpu:
-        context.target_max_block_size = _CPU_BLOCK_BYTES
+    if on_gpu := config.gpus and gpus > 0:
+        actors = min(actors, gpus)
+    else:
+        share, (least, most) = config.input_bytes // (actors * _BLOCKS_PER_ACTOR), _BLOCK_BYTES
+        context.target_max_block_size = min(max(share, least), most)
     id_column = config.id_column or ("row_hash" if config.kind == "parquet" else None)
-    context.checkpoint_config = (
-        CheckpointConfig(id_column, config.checkpoint) if id_column else None
-    )
+    context.checkpoint_config = id_column and CheckpointConfig(id_column, config.checkpoint)
     try:
         rows = _read(config)
         if config.columns is not None:
@@ -82,7 +82,7 @@ def tag(config: RayConfig, tagger: BatchTagger, *, progress: bool = False) -> No
             _Actor,
             fn_constructor_args=[tagger],
             batch_format="pyarrow",
-            compute=ActorPoolStrategy(min_size=1, max_size=min(actors, gpus) if on_gpu else actors),
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors),
             num_cpus=config.actor_cpus,
             num_gpus=1 if on_gpu else 0,
         )
@@ -98,7 +98,7 @@ def tag(config: RayConfig, tagger: BatchTagger, *, progress: bool = False) -> No
         raise NerxError(text) from error
 
 
-def _read(config: RayConfig) -> Dataset:
+def _read(config: RayConfig) -> ray.data.Dataset:
     if config.kind == "jsonl":
         return ray.data.read_json(list(config.inputs), num_cpus=_LIGHT_CPUS)
     options = {"include_row_hash": config.id_column is None, "num_cpus": _LIGHT_CPUS}

@@ -11,7 +11,7 @@ from ..bundle import builtin_names
 from ..bundles.find import find_bundle
 from ..config import LabelConfig
 from ..errors import ConfigError
-from ..files.remote import is_url, open_filesystem
+from ..files.remote import identity, is_url, open_filesystem
 from ..run.kinds import find_kind
 from .options import given
 
@@ -51,6 +51,7 @@ def tag_on_ray(inputs: tuple[str, ...], label_config: LabelConfig, options: dict
         inputs=[path if is_url(path) else os.path.abspath(path) for path in inputs],
         output_dir=folder,
         kind=kind,
+        input_bytes=sum(identity(path)[0] for path in inputs),
         checkpoint=checkpoint,
         columns=options["columns"].split(",") if options["columns"] else None,
         gpus=options["device"] != "cpu",
