@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 import numpy as np
-from tokenizers import Tokenizer
 
 from ..engine.backends.cores import usable_cores
 from ..engine.backends.select import BACKENDS
@@ -19,7 +18,7 @@ from ..engine.bundles.find import find_bundle, in_precisions
 from ..engine.commands.options import given, threads_option
 from ..engine.errors import BundleError, ConfigError, NerxError
 from ..engine.model import open_encoder
-from ..export.sample import Sample, builtin_sample, read_sample
+from ..export.sample import Sample, sample_for
 from .limits.products import read_products
 from .measure import measure
 from .plot import plot
@@ -83,8 +82,7 @@ def command(
     old = read_results(against) if against else None
     bundles, absent = _bundles(models, precision)
     unit = bundles[0].unit
-    tokenizer = Tokenizer.from_file(str(bundles[0].tokenizer_path()))
-    sample = read_sample(corpus, unit) if corpus else builtin_sample(tokenizer, unit)
+    sample = sample_for(bundles[0], corpus)
     own = own_systems(bundles, sample.joint, backend, precision or "auto", batch_tokens or 0)
     weights = checkpoint or _weights(bundles)
     others, absent_peers = peer_systems(_peer_names(peers), weights, unit, sample.joint)

@@ -23,7 +23,7 @@ from transformers import AutoConfig, AutoModelForTokenClassification
 
 from ..engine.backends.torch.weights import save_weights
 from ..engine.bundle import Artifact, Bundle, file_hashes
-from ..export.sample import SAMPLES, Sample, builtin_sample
+from ..export.sample import SAMPLES, Sample, builtin_sample, sample_for
 from .places import SHARED
 
 VOCABULARY = SHARED / "vocab" / "bert-base-uncased.vocab.txt"
@@ -131,8 +131,7 @@ def add_graphs(bundle: Bundle) -> None:
         write_checkpoint(bundle, Path(folder))
         checkpoint = load_checkpoint(folder)
     graph = to_onnx(checkpoint)
-    sample = builtin_sample(checkpoint.tokenizer.backend_tokenizer, bundle.unit)
-    sample = sample.head(_CALIBRATION_DOCUMENTS)
+    sample = sample_for(bundle).head(_CALIBRATION_DOCUMENTS)
     int8 = quantize(graph, feeds(bundle, sample, _CALIBRATION_TOKENS))
     add_graph(add_graph(bundle, graph, "fp32"), int8, "int8").write_manifest()
 

@@ -12,7 +12,7 @@ from ..engine.errors import NerxError
 
 _LOOKS_S = 0.05  # from one look at its memory to the next
 
-_NERX = (sys.executable, "-c", "from nerx.engine.commands.cli import main; main()")
+NERX = (sys.executable, "-c", "from nerx.engine.commands.cli import main; main()")
 
 
 def run_nerx(words: Sequence[str]) -> tuple[float, float]:
@@ -24,7 +24,7 @@ def run_nerx(words: Sequence[str]) -> tuple[float, float]:
         NerxError: it failed; the message holds its own words.
     """
     started, peak = time.perf_counter(), 0
-    with TemporaryFile("w+") as said, subprocess.Popen([*_NERX, *words], stderr=said) as process:
+    with TemporaryFile("w+") as said, subprocess.Popen([*NERX, *words], stderr=said) as process:
         while process.poll() is None:
             peak = max(peak, _held(process.pid))
             time.sleep(_LOOKS_S)

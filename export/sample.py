@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
+from ..engine.bundle import Bundle
 from ..engine.errors import InputError
 from ..engine.files.source import read_blocks
 from ..engine.formats.jsonl import JsonlReader
@@ -100,6 +101,17 @@ def read_sample(path: str, unit: str) -> Sample:
     if not sample.words:
         raise InputError(f"{path} holds no text; expected sentences of the model's language")
     return sample
+
+
+def sample_for(bundle: Bundle, text: str | None = None) -> Sample:
+    """The documents of a file, or of the text that comes with nerx.
+
+    Raises:
+        InputError: the file cannot be read, or has no words.
+    """
+    if text is not None:
+        return read_sample(text, bundle.unit)
+    return builtin_sample(Tokenizer.from_file(str(bundle.tokenizer_path())), bundle.unit)
 
 
 def builtin_sample(tokenizer: Tokenizer, unit: str) -> Sample:

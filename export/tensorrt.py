@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from ..engine.backends.select import engine_source
 from ..engine.backends.tensorrt.cuda import Gpu
@@ -25,7 +24,7 @@ from ..engine.bundle import Bundle
 from ..engine.errors import BackendError, ConfigError
 from .batches import engine_batches, feeds
 from .engine_build import EngineBuild
-from .sample import Sample, builtin_sample, read_sample
+from .sample import Sample, read_sample, sample_for
 
 BATCH_TOKENS = 16384
 
@@ -113,10 +112,8 @@ def build_engine(bundle: Bundle, config: EngineConfig, say: Callable[[str], None
 
 def engine_sample(bundle: Bundle, text: str | None) -> Sample:
     """A file's documents, or those of the text that comes with nerx."""
-    if text is not None:
-        return read_sample(text, bundle.unit)
-    tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path()))
-    return builtin_sample(tokenizer, bundle.unit).without_tags()
+    sample = sample_for(bundle, text)
+    return sample.without_tags() if text is None else sample
 
 
 def why_not_here(stored: StoredEngine) -> str:

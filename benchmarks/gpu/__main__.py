@@ -18,10 +18,9 @@ from typing import Any
 
 import click
 import torch
-from tokenizers import Tokenizer
 
 from ...engine.bundle import Bundle, builtin_names
-from ...export.sample import Sample, builtin_sample
+from ...export.sample import Sample, sample_for
 from ..command import run_bench
 from ..places import RESULTS
 from ..random_models import SIZES, random_config, write_bundle
@@ -89,8 +88,7 @@ def work_on(
     """What there is to measure of a model, by part; one with random weights is made in a folder."""
     bench, tokens = tagging.bench, tagging.tokens
     bundle = write_bundle(name, folder, toy=small) if name in SIZES else Bundle.load(name)
-    tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path()))
-    sample = builtin_sample(tokenizer, bundle.unit)
+    sample = sample_for(bundle)
     sample = sample.head(40) if small else sample
     if name not in SIZES:
         return {

@@ -13,7 +13,6 @@ import json
 import math
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,20 +20,19 @@ from statistics import median
 from typing import Any
 
 import click
-from tokenizers import Tokenizer
 
 from ...engine.bundle import Bundle
-from ...export.sample import builtin_sample, read_sample
+from ...export.sample import sample_for
 from ..command import progress
 from ..measure import measure
 from ..places import RESULTS, ROOT, TEXTS
-from ..rows import measured
+from ..rows import measured, write_results
 from ..systems import own_systems
+from ..watched import NERX
 
 RANDOM = ("bert-base", "albert-base")
 CORPORA = {"en": "gum_en.txt", "zh": "cmrc_zh.txt"} | dict.fromkeys(RANDOM, "gum_en.txt")
 ISA = os.environ.get("ONEDNN_MAX_CPU_ISA", "").lower()  # the newest instructions to be used
-NERX = (sys.executable, "-c", "from nerx.engine.commands.cli import main; main()")
 
 
 def bench(name: str, model: str, minutes: float, at: str) -> dict[str, Any]:
@@ -49,8 +47,7 @@ def bench(name: str, model: str, minutes: float, at: str) -> dict[str, Any]:
         options += ["--corpus", str(TEXTS / CORPORA[name])]
     subprocess.run([*NERX, "bench", *options], check=True)
     values: dict[str, Any] = json.loads(results.read_text("utf-8")) | {"commit": at}
-    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
-    results.write_text(text, encoding="utf-8")
+    write_results(results, values)
     return values
 
 
@@ -67,11 +64,7 @@ def commit() -> str:
 def repeats(minutes: float) -> list[float]:
     """How much faster `en` is where three lines in ten repeat another, round by round."""
     bundle, text = Bundle.load("en"), TEXTS / CORPORA["en"]
-    sample = (
-        read_sample(str(text), bundle.unit)
-        if text.is_file()
-        else builtin_sample(Tokenizer.from_file(str(bundle.tokenizer_path())), bundle.unit)
-    )
+    sample = sample_for(bundle, str(text) if text.is_file() else None)
     [own] = own_systems([bundle], sample.joint, "openvino", "int8", 0)
     some = replace(own, name="repeats", opens="nerx.benchmarks.peers.repeats:open_driver")
     found = measure([own, some], {}, sample, minutes * 60, progress()).results
