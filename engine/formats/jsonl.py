@@ -5,6 +5,7 @@ keys, their order, their spacing and their numbers stay as they are.
 """
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -104,10 +105,10 @@ class JsonlSplicer:
     """Adds the labels to JSONL input."""
 
     def render(self, block: LabelledBlock) -> bytes:
-        added = annotate(block)
-        return b"".join(
-            [splice(record.raw, new) for record, new in zip(block.records, added, strict=True)]
-        )
+        added, lines = annotate(block), [record.raw for record in block.records]
+        clash = _may_have(b"".join(lines), set().union(*added))  # seldom: not asked of every line
+        pairs = zip(lines, added, strict=True)
+        return b"".join([splice(raw, new, may_clash=clash) for raw, new in pairs])
 
 
 class JsonlWriter:
@@ -125,13 +126,16 @@ def document(record: Record) -> dict[str, Any]:
     return {"text": record.text}
 
 
-def splice(raw: bytes, new: dict[str, Any]) -> bytes:
-    """The line `raw`, an object with a key at least, with `new` added to it or replacing keys."""
+def splice(raw: bytes, new: dict[str, Any], *, may_clash: bool = True) -> bytes:
+    """The line `raw`, an object with a key at least, with `new` added to it or replacing keys.
+
+    may_clash: whether it can have one of the keys already
+    """
     content = raw.rstrip(_SPACE)
     space = raw[len(content) :]
     if not space.endswith(b"\n"):
         space += b"\n"
-    if _may_have(raw, new):
+    if may_clash and _may_have(raw, new):
         with suppress(RecursionError):  # too deep to write anew: of two equal keys the last counts
             value = json.loads(raw)
             new = {key: item for key, item in new.items() if key not in value or value[key] != item}
@@ -158,10 +162,10 @@ def dump_exact(value: dict[str, Any]) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _may_have(raw: bytes, new: dict[str, Any]) -> bool:
-    """Whether the object can have one of the keys of `new`, which are of small letters.
+def _may_have(raw: bytes, new: Iterable[str]) -> bool:
+    """Whether objects can have one of these keys, which are of small letters.
 
-    It is asked for every line, so that few lines need to be parsed a second time.
+    So few lines need to be parsed a second time.
     """
     for key in new:
         if _QUOTED[key] in raw:
