@@ -25,12 +25,12 @@ from ..peers.alone import AloneDriver
 from ..places import TEXTS
 
 _TEXT = {"words": "gum_en.txt", "characters": "cmrc_zh.txt"}
-_TOKENS, _USUAL = (250, 500, 1000, 2000, 4000), 1000
+_TOKENS, _USUAL = (500, 1000, 2000, 4000), 1000
 
 
 @click.command()
 @click.argument("models", nargs=-1)
-@click.option("--documents", default=1200, show_default=True)
+@click.option("--documents", default=500, show_default=True)
 @click.option("--rounds", default=5, show_default=True)
 def main(models: tuple[str, ...], documents: int, rounds: int) -> None:
     cores = usable_cores()
