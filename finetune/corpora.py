@@ -13,7 +13,8 @@ from pathlib import Path
 
 import click
 
-from ..engine.errors import InputError, NerxError
+from ..engine.commands.cli import main
+from ..engine.errors import InputError
 
 LONGEST = 300  # words of a line of MASC that are kept
 SHORTEST = 3  # words, and characters beyond two, of a line that is kept
@@ -64,7 +65,4 @@ def command(corpora: tuple[Path, ...], output: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        command()
-    except NerxError as error:
-        raise SystemExit(f"error: {error}") from error
+    main(command)

@@ -21,7 +21,8 @@ from transformers import (
 )
 
 from ..engine.arrays import offsets
-from ..engine.errors import ConfigError, InputError, NerxError
+from ..engine.commands.cli import main
+from ..engine.errors import ConfigError, InputError
 from ..engine.labels.decoding import best_legal
 from ..engine.labels.schemes import Scheme
 from .align import IGNORED
@@ -133,7 +134,4 @@ def command(models: tuple[str, ...], text: Path, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        command()
-    except NerxError as error:
-        raise SystemExit(f"error: {error}") from error
+    main(command)
