@@ -65,7 +65,8 @@ ZH_SENTENCES := $(BIN)/nerx finetune nerx-zh-sentences --base $(SHARED)/encoders
 TEACHERS := models/zh-plain models/zh-dropout models/zh-adversarial
 # Open text for the fast ones; a file that is in models/ already is not fetched.
 GITHUB := https://raw.githubusercontent.com
-OPEN_TEXT := nltk/nltk_data/gh-pages/packages/corpora/masc_tagged.zip \
+NLTK := nltk/nltk_data/gh-pages/packages/corpora
+OPEN_TEXT := $(NLTK)/masc_tagged.zip $(NLTK)/state_union.zip $(NLTK)/inaugural.zip \
 	  DRCKnowledgeTeam/DRCD/master/DRCD_dev.json DRCKnowledgeTeam/DRCD/master/DRCD_test.json \
 	  ymcui/cmrc2018/master/squad-style-data/cmrc2018_trial.json
 # What a model's metrics.json says of its making, for the manifest of its bundle: $(call card,NAME,TASK)
@@ -99,8 +100,11 @@ models: .venv/.dev
 	for file in $(OPEN_TEXT); do \
 	  test -f models/$${file##*/} || curl -fsSL $(GITHUB)/$$file -o models/$${file##*/}; done
 	$(BIN)/python -m nerx.finetune.corpora models/masc_tagged.zip -o models/en-masc.txt
+	for name in state_union inaugural; do unzip -p models/$$name.zip "$$name/*.txt"; done \
+	  | iconv -f latin1 -t utf8 | grep -E '.{20,}' >models/en-speeches.txt
 	$(BIN)/nerx finetune nerx-en-fast --teacher models/en-bundle $(TRAIN_EN) --train models/en-swapped.conll \
-	  --text $(DATA)/text/gum_en.txt --text models/en-novel.txt --text models/en-masc.txt -o models/en-fast
+	  --text $(DATA)/text/gum_en.txt --text models/en-novel.txt --text models/en-masc.txt \
+	  --text models/en-speeches.txt -o models/en-fast
 	$(BIN)/nerx export ./models/en-fast --precision int8 --max-length 256 --title-case --name en-fast -o models/en-fast-bundle \
 	  --source '$(ENCODER) (vocabulary pruned to English, cut to 3 layers)' --license MIT \
 	  --card $(call card,en-fast,English named entities (PER ORG LOC MISC)) \
