@@ -60,6 +60,8 @@ def gather_early(model: ModelProto) -> None:
 
     What follows there (projection, feed-forward network, residuals, norms) treats each row alone:
     f(grid)[word_index] = f(grid[word_index]), so that it can do without rows that get no label.
+    The rows stay a grid, of one line: OpenVINO's int8 products of gathered rows in two dimensions
+    are less exact (of a model of two layers, 99.2 % of the labels stayed, in a grid 99.9 %).
     """
     graph = model.graph
     flat = next(node for node in graph.node if node.name == "flat_grid")
@@ -68,6 +70,10 @@ def gather_early(model: ModelProto) -> None:
     moved = _by_row_before(graph, flat, constants)
     if not moved:
         return
+    axis = _ints("line_axis", [0])
+    graph.initializer.append(axis)
+    line = helper.make_node("Unsqueeze", ["word_index", axis.name], ["word_index.line"])
+    graph.node.insert(0, line)
     known = constants.keys() | {node.output[0] for node in moved}
     for node in moved:
         for place, grid in enumerate(node.input):
@@ -76,10 +82,12 @@ def gather_early(model: ModelProto) -> None:
             rows = node.input[place] = f"{grid}.labelled"
             if all(rows not in other.output for other in graph.node):
                 at = list(graph.node).index(node)
-                pick = helper.make_node("Gather", [f"{grid}.flat", "word_index"], [rows], axis=0)
+                pick = helper.make_node("Gather", [f"{grid}.flat", line.output[0]], [rows], axis=0)
                 graph.node.insert(at, pick)
                 graph.node.insert(at, helper.make_node("Flatten", [grid], [f"{grid}.flat"], axis=2))
-    _rename_output(moved[-1], gather.output[0])
+    _rename_output(moved[-1], f"{gather.output[0]}.line")
+    outside = helper.make_node("Squeeze", [*moved[-1].output, axis.name], gather.output)
+    graph.node.insert(list(graph.node).index(moved[-1]) + 1, outside)
     graph.node.remove(flat)
     graph.node.remove(gather)
 
