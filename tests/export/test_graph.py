@@ -68,7 +68,7 @@ def test_after_the_last_attention_rows_without_a_label_are_left_out(
     words = len(batch["word_index"])
     assert len(before) >= 2
     assert all(grid.shape[:2] == batch["input_ids"].shape for grid in before)
-    assert attention.shape[:-1] == feed_forward.shape[:-1] == (words,)
+    assert attention.shape[:-1] == feed_forward.shape[:-1] == (1, words)
 
 
 def test_logits_made_in_any_other_way_are_gathered() -> None:
