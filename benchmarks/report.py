@@ -68,7 +68,8 @@ def _speed(results: dict[str, Any]) -> Iterator[str]:
 def _quality(results: dict[str, Any]) -> Iterator[str]:
     yield f"{'':{_NAME}}{'batch':>12}{'padding':>10}{'memory':>11}{'labels':>11}{'F1':>8}"
     for row in measured(results):
-        batch = f"{row['batch_size']} rows" if row["batch_size"] else f"{row['batch_tokens']} tok"
+        rows, tokens = row["batch_size"], row.get("batch_tokens")  # jieba takes text by text
+        batch = f"{rows} rows" if rows else f"{tokens} tok" if tokens else "-"
         same, f1 = row["label_agreement"], row["f1"]
         yield (
             f"{title(row):{_NAME}}{batch:>12}{row['padding']:10.1%}"
