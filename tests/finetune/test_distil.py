@@ -88,6 +88,23 @@ def test_a_bundle_says_through_the_engine_what_its_checkpoint_says(tmp_path):
     assert (found.argmax(1) == expected.argmax(1)).mean() > 0.98
 
 
+def test_a_bundle_is_distilled(tmp_path):
+    """From its folder to a student that is a checkpoint with the bundle's labels."""
+    text = tmp_path / "text.txt"
+    lines = (EXAMPLES / "news.jsonl").read_text().splitlines()
+    text.write_text("\n".join(json.loads(line)["text"] for line in lines))
+    student = tmp_path / "student"
+    sizes = ["--set", "student_layers=1", "--set", "student_width=64", "--max-steps", "2"]
+    bundle = str(Bundle.load("en-fast").folder)
+    nerx(
+        *("finetune", "distil", "--teacher", bundle, "--text", str(text), "-o", str(student)),
+        *(*sizes, "--no-bf16"),
+    )
+    model = AutoModelForTokenClassification.from_pretrained(student)
+    assert tuple(model.config.id2label.values()) == Bundle.load("en-fast").labels
+    assert (model.config.num_hidden_layers, model.config.hidden_size) == (1, 64)
+
+
 def taught_by(bundle: str, folder: Path) -> Training:
     recipe = find_recipe("distil")
     return Training(
