@@ -49,7 +49,7 @@ bench: .venv/.bench
 	test -d models/random || $(BIN)/python -m nerx.benchmarks.random_models models/random
 	$(BIN)/python -m nerx.benchmarks.suites.readme --random models/random
 
-# Trains all built-in models anew and makes bundles of them under models/; about four hours on two cores.
+# Trains all built-in models anew and makes bundles of them under models/; some five hours on two cores.
 # SHARED holds the encoders and corpora: docs/finetune.md says what they are and how the encoders are made.
 SHARED ?= ../shared
 DATA := $(SHARED)/data

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..engine.arrays import begins_of
 from ..engine.types import Floats, Ints
 from .checkpoint import Checkpoint
 from .sample import Sample
@@ -34,7 +35,7 @@ class Reference:
 
 def reference_labels(checkpoint: Checkpoint, sample: Sample) -> Reference:
     """Labels a sample with the PyTorch model: each word by its first subword, arg max."""
-    begin = np.cumsum([0, *map(len, sample.words)])
+    begin = begins_of(sample.words)
     label_ids = np.full(begin[-1], -1, np.int32)
     margins = np.zeros(begin[-1], np.float32)
     lengths = [len(ids) for ids in _tokenize(checkpoint, sample.words)["input_ids"]]

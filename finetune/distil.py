@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..engine.arrays import begins_of
 from ..engine.bundles.find import held_bundle
 from ..engine.errors import ConfigError, InputError
 from ..engine.labels.decoding import softmax
@@ -107,4 +108,4 @@ def _probabilities(name: str, teacher: Teacher, corpus: Corpus) -> NDArray[np.fl
 
 def _edges(corpus: Corpus) -> list[tuple[int, int]]:
     """The first word of each sentence, and the one behind its last."""
-    return list(pairwise(np.cumsum([0, *map(len, corpus.words)]).tolist()))
+    return list(pairwise(begins_of(corpus.words).tolist()))

@@ -20,7 +20,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from ..engine.arrays import offsets
+from ..engine.arrays import begins_of
 from ..engine.commands.cli import main
 from ..engine.errors import ConfigError, InputError
 from ..engine.labels.decoding import best_legal
@@ -53,7 +53,7 @@ def label_together(folders: Sequence[str], text: Sequence[str]) -> list[str]:
     corpus = Corpus.empty()
     corpus.add("text", [[(words, []) for words in sentences]])
     found = sum(log_probabilities(*teacher, corpus) for teacher in teachers)
-    bounds = offsets(np.array([len(words) for words in sentences]))
+    bounds = begins_of(sentences)
     tags = [scheme.labels[number] for number in best_legal(found, bounds, scheme)]
     write = _joined if scheme.segmentation else _columns
     edges = zip(sentences, bounds[:-1], bounds[1:], strict=True)

@@ -72,10 +72,9 @@ class Encoder:
         self._title_case = title_case
         self._overlap = min(overlap, self.room // 2)
         self._cache = WordCache(tokenizer, self.special.unknown, self.room)
-        known = [
-            sign for sign in CLOSING if self.special.unknown not in self._cache.of_words([sign])[0]
-        ]
-        self._closing = _outer_subwords(*self._cache.of_words(known))
+        ids, begin = self._cache.of_words([*CLOSING])
+        unknown = np.logical_or.reduceat(ids == self.special.unknown, begin[:-1])
+        self._closing = _outer_subwords(ids, begin)[~unknown]
 
     def encode(self, records: Sequence[Record]) -> EncodedBlock:
         """Encodes the records of a block, none of which is refused; threads may do so at once."""
