@@ -2,6 +2,8 @@
 
     out[i] = sum over j in the sequence of i of softmax_j(q[i] . k[j] / sqrt(size)) v[j]
 
+With a window, over those j alone with |i - j| <= window.
+
 qkv: (subwords, 3, heads, size); begin: (sequences + 1,) int32, sequence s has the rows
 begin[s]:begin[s + 1]; longest: subwords of the longest sequence; out: (subwords, heads * size)
 
@@ -27,7 +29,7 @@ _MOST_SEQUENCES = (
 )
 
 
-def attention_reference(qkv: Tensor, begin: Tensor) -> Tensor:
+def attention_reference(qkv: Tensor, begin: Tensor, window: int | None = None) -> Tensor:
     """The formula by torch's attention on padded-free runs of equally long sequences."""
     out = torch.zeros_like(qkv[:, 0])
     lengths = begin.diff()
@@ -38,7 +40,11 @@ def attention_reference(qkv: Tensor, begin: Tensor) -> Tensor:
             continue
         end = row + length * count
         run = qkv[row:end].unflatten(0, (count, length)).permute(2, 0, 3, 1, 4)
-        mixed = scaled_dot_product_attention(*run)  # (count, heads, length, size)
+        near = None
+        if window is not None:
+            place = torch.arange(length, device=qkv.device)
+            near = (place[:, None] - place).abs() <= window
+        mixed = scaled_dot_product_attention(*run, near)  # (count, heads, length, size)
         out[row:end] = mixed.transpose(1, 2).flatten(0, 1)
         row = end
     return out.flatten(1)
@@ -54,13 +60,15 @@ def _attention_kernel(
     scale,  # of the products, as powers of two
     TILE: tl.constexpr,  # noqa: N803
     SIZE: tl.constexpr,  # noqa: N803
+    WINDOW: tl.constexpr,  # noqa: N803
 ):
     sequence, head = tl.program_id(0), tl.program_id(1)
     first = tl.load(begin + sequence)
     length = tl.load(begin + sequence + 1) - first
-    if tl.program_id(2) * TILE >= length:
+    start = tl.program_id(2) * TILE
+    if start >= length:
         return
-    row = tl.program_id(2) * TILE + tl.arange(0, TILE)
+    row = start + tl.arange(0, TILE)
     column = tl.arange(0, SIZE)
     inside = (column < size)[None, :]
     width = heads * size
@@ -70,10 +78,14 @@ def _attention_kernel(
         mask=(row < length)[:, None] & inside,
         other=0,
     )
-    top = tl.full((TILE,), float("-inf"), tl.float32)
+    top = tl.full((TILE,), -1e30, tl.float32)  # a number: the first tile may hold none of a window
     total = tl.zeros((TILE,), tl.float32)
     mixed = tl.zeros((TILE, SIZE), tl.float32)
-    for other in range(0, length, TILE):
+    lowest, end = 0, length
+    if WINDOW >= 0:  # -1 for none
+        lowest = tl.maximum(start - WINDOW, 0) // TILE * TILE
+        end = tl.minimum(start + TILE + WINDOW, length)
+    for other in range(lowest, end, TILE):
         key = other + tl.arange(0, TILE)
         there = key < length
         k = tl.load(
@@ -87,7 +99,10 @@ def _attention_kernel(
             other=0,
         )
         product = tl.dot(q, k, input_precision="ieee") * scale
-        product = tl.where(there[None, :], product, float("-inf"))
+        seen = there[None, :]
+        if WINDOW >= 0:
+            seen = seen & (tl.abs(row[:, None] - key[None, :]) <= WINDOW)
+        product = tl.where(seen, product, float("-inf"))
         higher = tl.maximum(top, tl.max(product, axis=1))
         powers = tl.exp2(product - higher[:, None])
         fade = tl.exp2(top - higher)
@@ -99,9 +114,12 @@ def _attention_kernel(
     tl.store(target, y.to(out.dtype.element_ty), mask=(row < length)[:, None] & inside)
 
 
-def attention(qkv: Tensor, begin: Tensor, longest: int, *, check: bool = True) -> Tensor:
+def attention(
+    qkv: Tensor, begin: Tensor, longest: int, *, window: int | None = None, check: bool = True
+) -> Tensor:
     """The formula above; rows past `begin[-1]` come out as anything.
 
+    window: how far from a row the ones that it attends to may be; None for any distance
     check: False where such tensors were checked before, so that launching costs less
 
     Raises:
@@ -113,12 +131,15 @@ def attention(qkv: Tensor, begin: Tensor, longest: int, *, check: bool = True) -
     if not subwords:
         return qkv.new_empty(0, heads * size)
     if not runs_kernels(qkv):
-        return attention_reference(qkv, begin)
+        return attention_reference(qkv, begin, window)
+    if window is not None and window >= longest - 1:
+        window = None  # no sequence is longer than it
     sequences = len(begin) - 1
     if longest > _SHORT and sequences <= _MOST_SEQUENCES and _has_flash_attention(qkv):
-        from torch.nn.attention.varlen import varlen_attn  # since torch 2.10
+        from torch.nn.attention.varlen import varlen_attn  # since torch 2.11
 
-        return varlen_attn(*qkv.unbind(1), begin, begin, longest, longest).flatten(1)
+        sides = {} if window is None else {"window_size": (window, window)}
+        return varlen_attn(*qkv.unbind(1), begin, begin, longest, longest, **sides).flatten(1)
     tile = next((tile for tile in _TILES if longest <= tile), _TILES[-1])
     out = qkv.new_empty(subwords, heads * size)
     _attention_kernel[(sequences, heads, tiles(max(longest, 1), tile))](
@@ -130,6 +151,7 @@ def attention(qkv: Tensor, begin: Tensor, longest: int, *, check: bool = True) -
         1.4426950408889634 / size**0.5,  # e^x = 2^(x log2(e))
         TILE=tile,
         SIZE=max(_LEAST, next_power_of_2(size)),
+        WINDOW=-1 if window is None else window,
     )
     return out
 
