@@ -12,8 +12,10 @@ from triton.compiler import ASTSource
 from nerx.kernels.attention import _attention_kernel
 from nerx.kernels.bias_gelu import _bias_gelu_kernel
 from nerx.kernels.embedding_norm import _embedding_norm_kernel
+from nerx.kernels.geglu import _geglu_kernel
 from nerx.kernels.linear_gelu import _COLUMNS, _DEPTH, _ROWS, _linear_gelu_kernel
 from nerx.kernels.residual_norm import _residual_norm_kernel
+from nerx.kernels.rotary import _rotary_kernel
 from nerx.kernels.word_labels import _word_labels_kernel
 
 NORM = {"eps": "fp32", "WIDTH": 1024}
@@ -22,6 +24,7 @@ OUT = {"ids": "*u8", "scores": "*fp32", "word_logits": "*fp32"}
 TILE = {"MEAN": True, "LOGITS": True, "WORDS": 64, "DEPTH": 64, "TINY": 1e-30}
 DECODE = OUT | TILE | {"first": "*i32", "pieces": "*i32"}
 UP = {"ROWS": _ROWS, "COLUMNS": _COLUMNS, "DEPTH": _DEPTH}
+ROTARY = {"positions": "*i32", "table": "*fp32", "HEADS": 32, "HALF": 32}
 SEQUENCES = {"begin": "*i32", "scale": "fp32", "SIZE": 64}
 KERNELS = (  # with the warps of a program
     (_residual_norm_kernel, NORM, 1),
@@ -29,12 +32,15 @@ KERNELS = (  # with the warps of a program
     (_bias_gelu_kernel, GELU | {"TANH": False}, 4),
     (_bias_gelu_kernel, GELU | {"TANH": True}, 4),
     (_linear_gelu_kernel, UP, 8),
-    (_attention_kernel, SEQUENCES | {"TILE": 32}, 4),
-    (_attention_kernel, SEQUENCES | {"TILE": 64}, 4),
+    (_geglu_kernel, {"ROWS": 8, "COLUMNS": 256}, 4),
+    (_rotary_kernel, ROTARY, 1),
+    (_attention_kernel, SEQUENCES | {"TILE": 32, "WINDOW": -1}, 4),
+    (_attention_kernel, SEQUENCES | {"TILE": 64, "WINDOW": -1}, 4),
+    (_attention_kernel, SEQUENCES | {"TILE": 64, "WINDOW": 64}, 4),
     (_word_labels_kernel, DECODE | {"POOLED": False, "LABELS": 16}, 4),
     (_word_labels_kernel, DECODE | {"POOLED": True, "LABELS": 64}, 4),
 )
-SIZES = ("width", "inner", "words", "labels", "subwords", "heads", "size")
+SIZES = ("width", "inner", "words", "labels", "subwords", "heads", "size", "half")
 
 
 def compiled(kernel, given: dict, floats: str, capability: int, warps: int) -> str:
@@ -45,7 +51,9 @@ def compiled(kernel, given: dict, floats: str, capability: int, warps: int) -> s
     names = kernel.arg_names
     given = dict.fromkeys(names, floats) | {n: "i32" for n in names if n in SIZES} | given
     types = {n: kind if isinstance(kind, str) else "constexpr" for n, kind in given.items()}
-    aligned = [n for n in names if types[n].startswith("*") or n in ("width", "inner", "size")]
+    aligned = [
+        n for n in names if types[n].startswith("*") or n in ("width", "inner", "size", "half")
+    ]
     source = ASTSource(
         kernel,
         types,
