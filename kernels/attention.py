@@ -136,7 +136,7 @@ def attention(
         window = None  # no sequence is longer than it
     sequences = len(begin) - 1
     if longest > _SHORT and sequences <= _MOST_SEQUENCES and _has_flash_attention(qkv):
-        from torch.nn.attention.varlen import varlen_attn  # since torch 2.11
+        from torch.nn.attention.varlen import varlen_attn  # with windows since torch 2.11
 
         sides = {} if window is None else {"window_size": (window, window)}
         return varlen_attn(*qkv.unbind(1), begin, begin, longest, longest, **sides).flatten(1)

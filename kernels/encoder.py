@@ -101,15 +101,12 @@ class EncoderConfig:
 
     @classmethod
     def from_hugging_face(cls, config: Mapping[str, Any]) -> Self:
-        """Reads a `config.json`.
+        """Reads a `config.json` of one of the `MODEL_TYPES`.
 
         Raises:
             ValueError: the model is none that this encoder computes.
         """
-        kind = config.get("model_type")
-        if kind not in MODEL_TYPES:
-            raise ValueError(f"model_type is {kind!r}; expected {', '.join(sorted(MODEL_TYPES))}")
-        architecture = MODEL_TYPES[kind]
+        architecture = MODEL_TYPES[config["model_type"]]
         if architecture == "distilbert":
             config = dict(config) | {name: config[own] for name, own in _DISTILBERT.items()}
             config |= {"layer_norm_eps": _DISTILBERT_EPS}

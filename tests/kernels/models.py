@@ -1,5 +1,7 @@
 """Small random token classifiers of every architecture, as transformers computes them."""
 
+import warnings
+
 import torch
 from transformers import AutoConfig, AutoModelForTokenClassification
 
@@ -22,6 +24,14 @@ OWN = {
     "camembert": {"pad_token_id": 1, "max_position_embeddings": LONGEST + 2},
     "distilbert": {"sinusoidal_pos_embds": True},
     "electra": {"embedding_size": 16},
+    "modernbert": {  # global layers and local ones, of three subwords to either side
+        "num_hidden_layers": 4,
+        "global_attn_every_n_layers": 2,
+        "local_attention": 6,
+        "global_rope_theta": 300.0,
+        "local_rope_theta": 20.0,
+        "pad_token_id": 0,
+    },
 }
 ARCHITECTURES = tuple(OWN)
 _DISTILBERT = {  # how its configuration calls what others call so
@@ -40,7 +50,9 @@ def classifier(architecture: str, seed: int = 0, **options):
     if architecture == "distilbert":
         options = {_DISTILBERT.get(name, name): value for name, value in options.items()}
     config = AutoConfig.for_model(architecture, **options)
-    model = AutoModelForTokenClassification.from_config(config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of what ModernBERT's module imports
+        model = AutoModelForTokenClassification.from_config(config)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 1:

@@ -5,14 +5,14 @@ import torch
 
 pytest.importorskip("transformers")
 
-from nerx.kernels.encoder import EncoderConfig, PackedEncoder
+from nerx.kernels.architectures import Encoder, config_from_hugging_face, make_encoder
 
 from .models import ARCHITECTURES, LONGEST, classifier, expected_logits, packed, sequences
 
 
-def encoder_of(model, **place) -> PackedEncoder:
-    config = EncoderConfig.from_hugging_face(model.config.to_dict())
-    return PackedEncoder(config, model.state_dict(), **place)
+def encoder_of(model, **place) -> Encoder:
+    config = config_from_hugging_face(model.config.to_dict())
+    return make_encoder(config, model.state_dict(), **place)
 
 
 def logits_of(encoder, rows) -> torch.Tensor:
@@ -21,8 +21,11 @@ def logits_of(encoder, rows) -> torch.Tensor:
         return torch.nn.functional.linear(hidden, *encoder.classifier).float().cpu()
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("act", ["gelu", "gelu_new"])
+ACTS = [(name, act) for name in ARCHITECTURES for act in ("gelu", "gelu_new")]
+ACTS.remove(("modernbert", "gelu_new"))
+
+
+@pytest.mark.parametrize(("architecture", "act"), ACTS)
 def test_references_equal_transformers(architecture, act):
     model = classifier(architecture, hidden_act=act)
     rows = sequences(1, LONGEST, 17, 17, 9, 2, 1)
@@ -33,7 +36,7 @@ def test_references_equal_transformers(architecture, act):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_kernels_equal_transformers(architecture, device):
     model = classifier(architecture)
-    rows = sequences(2, 9, 4, 4, 1)
+    rows = sequences(2, 9, 4, 4, 1)  # longer and shorter than ModernBERT's window
     logits = logits_of(encoder_of(model, device=device), rows)
     torch.testing.assert_close(logits, expected_logits(model, rows), atol=5e-5, rtol=1e-4)
 
@@ -74,12 +77,44 @@ def test_an_empty_batch_and_a_single_subword():
 def test_other_models_are_refused(changed, message):
     config = classifier("bert").config.to_dict() | changed
     with pytest.raises(ValueError, match=message):
-        EncoderConfig.from_hugging_face(config)
+        config_from_hugging_face(config)
 
 
-def test_a_missing_weight_is_named():
-    model = classifier("bert")
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"hidden_activation": "silu"}, "hidden_activation is 'silu'; expected gelu"),
+        ({"norm_bias": True}, "norm_bias is true; expected a ModernBERT without biases"),
+        ({"layer_types": ["full_attention"]}, r"layer_types are \['full_attention'\]; expected"),
+        ({"rope_scaling": {"rope_type": "yarn"}}, r"positions are scaled \(yarn\)"),
+    ],
+)
+def test_other_kinds_of_modernbert_are_refused(changed, message):
+    config = classifier("modernbert").config.to_dict() | changed
+    with pytest.raises(ValueError, match=message):
+        config_from_hugging_face(config)
+
+
+def test_keys_of_transformers_5_say_what_those_of_4_say():
+    old = classifier("modernbert", local_rope_theta=None).config.to_dict()
+    new = {name: value for name, value in old.items() if "rope_theta" not in name}
+    del new["global_attn_every_n_layers"]
+    new["layer_types"] = ["full_attention", "sliding_attention"] * 2
+    ropes = {"rope_type": "default", "rope_theta": 300.0}
+    new["rope_parameters"] = dict.fromkeys(new["layer_types"], ropes)
+    assert config_from_hugging_face(new) == config_from_hugging_face(old)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "name"),
+    [
+        ("bert", "bert.encoder.layer.1.output.dense.bias"),
+        ("modernbert", "model.layers.1.mlp.Wo.weight"),
+    ],
+)
+def test_a_missing_weight_is_named(architecture, name):
+    model = classifier(architecture)
     weights = model.state_dict()
-    del weights["bert.encoder.layer.1.output.dense.bias"]
-    with pytest.raises(ValueError, match=r"no weight bert.encoder.layer.1.output.dense.bias"):
-        PackedEncoder(EncoderConfig.from_hugging_face(model.config.to_dict()), weights)
+    del weights[name]
+    with pytest.raises(ValueError, match=f"no weight {name}"):
+        make_encoder(config_from_hugging_face(model.config.to_dict()), weights)

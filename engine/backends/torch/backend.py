@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ....kernels.encoder import EncoderConfig, PackedEncoder
+from ....kernels.architectures import Config, make_encoder
 from ....kernels.word_labels import MAX_LABELS
 from ...arrays import begins_of
 from ...errors import BackendError
@@ -39,7 +39,7 @@ class TorchBackend:
 
     def __init__(
         self,
-        config: EncoderConfig,
+        config: Config,
         weights: Mapping[str, Tensor],
         *,
         precision: str = "auto",
@@ -65,7 +65,7 @@ class TorchBackend:
             torch.set_num_threads(min(threads or usable_cores(), torch.get_num_threads()))
         self.batch_tokens = _GPU_TOKENS if on_gpu else _CPU_TOKENS
         try:
-            self._encoder = PackedEncoder(
+            self._encoder = make_encoder(
                 config, weights, dtype=DTYPES[self.precision], device=place
             )
         except (ValueError, RuntimeError) as error:  # the latter of CUDA

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ....kernels.encoder import PackedEncoder
+from ....kernels.architectures import Encoder
 from ....kernels.word_labels import word_labels
 from .packing import PackedBatch
 
@@ -24,7 +24,7 @@ _GRAPH_LONGEST = (64, 128, 256, 512)  # subwords of the longest sequence
 _LEAST_FILL = 0.75  # of a graph; what is computed for nothing then costs more than launching does
 
 
-def compute(encoder: PackedEncoder, packed: PackedBatch) -> Computed:
+def compute(encoder: Encoder, packed: PackedBatch) -> Computed:
     """Runs a batch on a CPU."""
     buffer, shape = flatten(packed)
     return _decode(encoder, torch.from_numpy(buffer), shape)
@@ -80,7 +80,7 @@ def flatten(packed: PackedBatch, shape: Shape | None = None) -> tuple[NDArray[np
     return buffer, shape
 
 
-def _decode(encoder: PackedEncoder, buffer: Tensor, shape: Shape) -> tuple[Tensor, Tensor, Tensor]:
+def _decode(encoder: Encoder, buffer: Tensor, shape: Shape) -> tuple[Tensor, Tensor, Tensor]:
     ids, positions, begin, word_rows, *pieces = shape.views(buffer)
     with torch.inference_mode():
         hidden = encoder(ids, positions, begin, shape.longest)
@@ -99,7 +99,7 @@ class Lanes:
     replay them, so that a batch takes the same way whenever it comes.
     """
 
-    def __init__(self, encoder: PackedEncoder) -> None:
+    def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
         self._local = threading.local()
         # Half-precision sums of partial products would not be those of float32.
@@ -166,7 +166,7 @@ class Lanes:
 class _Graph:
     """The launches of a batch of one shape, recorded once; smaller batches are filled up to it."""
 
-    def __init__(self, encoder: PackedEncoder, shape: Shape, pool: tuple[int, int]) -> None:
+    def __init__(self, encoder: Encoder, shape: Shape, pool: tuple[int, int]) -> None:
         self.shape = shape
         self._inputs = torch.zeros(shape.total, dtype=torch.int32, device=encoder.device)
         _decode(encoder, self._inputs, shape)  # compiles kernels, which cannot be recorded

@@ -13,11 +13,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, from_numpy
 
-from ....kernels.encoder import MODEL_TYPES, EncoderConfig
+from ....kernels.architectures import MODEL_TYPES, Config, config_from_hugging_face
 from ...bundle import Artifact, Bundle
 from ...errors import BackendError, BundleError
 
-ARCHITECTURES = tuple(MODEL_TYPES)
+ARCHITECTURES = MODEL_TYPES
 
 _CONFIG = "config"
 _FORMATS = ("safetensors", "onnx")
@@ -36,7 +36,7 @@ def find_weights(bundle: Bundle) -> Artifact | None:
     return next((held[key] for key in order if key in held), None)
 
 
-def load_weights(bundle: Bundle) -> tuple[EncoderConfig, dict[str, Tensor]]:
+def load_weights(bundle: Bundle) -> tuple[Config, dict[str, Tensor]]:
     """The weights of a bundle, on the CPU in the precision in which they are stored.
 
     Raises:
@@ -61,16 +61,16 @@ def load_weights(bundle: Bundle) -> tuple[EncoderConfig, dict[str, Tensor]]:
         ) from error
 
 
-def _from_safetensors(path: Path) -> tuple[EncoderConfig, dict[str, Tensor]]:
+def _from_safetensors(path: Path) -> tuple[Config, dict[str, Tensor]]:
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
         if _CONFIG not in metadata:
             raise ValueError("it does not hold the model's configuration")
-        config = EncoderConfig.from_hugging_face(json.loads(metadata[_CONFIG]))
+        config = config_from_hugging_face(json.loads(metadata[_CONFIG]))
         return config, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
-def _from_onnx(path: Path) -> tuple[EncoderConfig, dict[str, Tensor]]:
+def _from_onnx(path: Path) -> tuple[Config, dict[str, Tensor]]:
     try:
         from .onnx_weights import OnnxWeights
     except ImportError as error:

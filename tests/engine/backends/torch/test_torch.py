@@ -21,7 +21,7 @@ from nerx.engine.backends.torch.weights import load_weights, save_weights  # noq
 from nerx.engine.errors import BackendError, BundleError  # noqa: E402
 from nerx.engine.labels.decoding import pool, softmax  # noqa: E402
 from nerx.engine.types import Batch  # noqa: E402
-from nerx.kernels.encoder import EncoderConfig  # noqa: E402
+from nerx.kernels.architectures import config_from_hugging_face  # noqa: E402
 
 from ....kernels.models import ARCHITECTURES, LONGEST, VOCABULARY, classifier  # noqa: E402
 from .torch_models import (  # noqa: E402
@@ -145,7 +145,7 @@ def test_more_labels_than_the_kernel_takes_are_refused() -> None:
 def test_saved_weights_are_loaded_as_they_were(tmp_path: Path, model) -> None:
     save_weights(tmp_path / "model.safetensors", model.config.to_dict(), model.state_dict())
     config, weights = load_weights(bundle_of(tmp_path, "safetensors", "fp32", "model.safetensors"))
-    assert config == EncoderConfig.from_hugging_face(model.config.to_dict())
+    assert config == config_from_hugging_face(model.config.to_dict())
     torch.testing.assert_close(weights, dict(model.state_dict()), rtol=0, atol=0)
 
 
@@ -169,6 +169,17 @@ def test_an_onnx_graph_of_another_model_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     (tmp_path / "model.onnx").write_bytes(b"no graph at all")
     with pytest.raises(BackendError, match="it is no ONNX graph"):
+        load_weights(bundle_of(tmp_path, "onnx", "fp32", "model.onnx"))
+
+
+def test_a_modernbert_s_graph_without_its_configuration_is_refused(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    rows = "/model/embeddings/tok_embeddings/Gather_output_0"
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Gather", ["a", "b"], [rows])], "", [], []
+    )
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "model.onnx")
+    with pytest.raises(BackendError, match="configuration of a ModernBERT: export it again"):
         load_weights(bundle_of(tmp_path, "onnx", "fp32", "model.onnx"))
 
 

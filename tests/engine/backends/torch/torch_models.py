@@ -8,13 +8,13 @@ import torch
 from nerx.engine.backends.torch.backend import TorchBackend
 from nerx.engine.bundle import Artifact, Bundle, file_hashes
 from nerx.engine.types import Batch
-from nerx.kernels.encoder import EncoderConfig
+from nerx.kernels.architectures import config_from_hugging_face
 
 from ....kernels.models import LONGEST, VOCABULARY
 
 
 def backend_of(model, **options) -> TorchBackend:
-    config = EncoderConfig.from_hugging_face(model.config.to_dict())
+    config = config_from_hugging_face(model.config.to_dict())
     return TorchBackend(config, model.state_dict(), **{"device": "cpu"} | options)
 
 
