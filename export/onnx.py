@@ -1,6 +1,7 @@
 """PyTorch to ONNX with the decode tail: by optimum where it knows the model, else by torch."""
 
 import inspect
+import json
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import onnx
 import torch
 
+from ..engine.backends.torch.onnx_weights import CONFIG
 from ..engine.errors import BundleError
 from .checkpoint import Checkpoint
 from .graph import (
@@ -56,6 +58,9 @@ def to_onnx(checkpoint: Checkpoint) -> onnx.ModelProto:
     append_decode_tail(graph, len(checkpoint.labels))
     gather_early(graph)
     drop_unused(graph)
+    config = checkpoint.model.config.to_dict()
+    config.pop("_name_or_path", None)  # where it stood is nobody's business
+    onnx.helper.set_model_props(graph, {CONFIG: json.dumps(config, default=str)})
     return graph
 
 

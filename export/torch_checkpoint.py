@@ -5,6 +5,7 @@ from typing import Any
 
 from ..engine.backends.torch.weights import load_weights
 from ..engine.bundle import Bundle
+from ..engine.errors import BundleError
 from ..kernels.encoder import NAMES, EncoderConfig
 
 _SPECIALS = {
@@ -24,6 +25,11 @@ def write_checkpoint(bundle: Bundle, folder: Path) -> None:
     from transformers import PreTrainedTokenizerFast
 
     config, weights = load_weights(bundle)
+    if not isinstance(config, EncoderConfig):
+        raise BundleError(
+            f"{bundle.name} is of {bundle.architecture}, whose checkpoint is not made of a bundle; "
+            "export the checkpoint that it came from"
+        )
     for key in [key for key in weights if key.endswith("token_type_embeddings.weight")]:
         # Only the first type is in use; optimum's export feeds two.
         weights[key] = weights[key][:1].repeat(2, 1)

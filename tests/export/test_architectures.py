@@ -9,6 +9,10 @@ pytest.importorskip("nncf")
 
 from nerx.engine.errors import BundleError
 from nerx.export.build import ExportConfig, export_bundle
+from nerx.export.checkpoint import load_checkpoint
+from nerx.export.reference import reference_labels
+from nerx.export.sample import read_sample
+from nerx.export.verify import check_parity
 
 from .conftest import make_checkpoint
 
@@ -40,6 +44,16 @@ def test_labels_are_those_of_pytorch(
     for report in reports:
         assert report.f1_reference == 1.0
         assert report.why_refused() is None
+
+
+def test_modernbert_on_backend_torch_passes_the_gate(tmp_path: Path, gold: Path) -> None:
+    folder = make_checkpoint(tmp_path / "checkpoint", "modernbert")
+    config = ExportConfig(verify=str(gold), precisions=("fp32",))
+    bundle, _ = export_bundle(str(folder), tmp_path / "out", config, lambda text: None)
+    sample = read_sample(str(gold), bundle.unit)
+    reference = reference_labels(load_checkpoint(str(folder)), sample)
+    report = check_parity(bundle, "torch", "fp32", sample, reference)
+    assert (report.agreement, report.f1, report.why_refused()) == (1.0, 1.0, None)
 
 
 def test_torch_exports_without_optimum(

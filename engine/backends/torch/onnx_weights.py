@@ -6,6 +6,7 @@ Quantization leaves these names alone, stores a weight as levels, scale and zero
 move scales from activations into weights (SmoothQuant), from which they are taken back here.
 """
 
+import json
 import re
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +16,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from ....kernels.architectures import Config, config_from_hugging_face
 from ....kernels.encoder import NAMES, EncoderConfig
 
 Array = NDArray[Any]
 
+CONFIG = "config"  # entry of a graph's metadata: the model's `config.json`
+
+_MODERN_TABLE = "model.embeddings.tok_embeddings"
 _MODULE = re.compile(r"/(.+)/(MatMul|LayerNormalization|Gather)")
 
 
@@ -31,16 +36,22 @@ class OnnxWeights:
 
     def __init__(self, path: Path) -> None:
         try:
-            graph = onnx.load(path).graph
+            model = onnx.load(path)
         except Exception as error:  # of protobuf, whose errors share no base class with others
             raise ValueError(f"it is no ONNX graph: {error}") from error
+        graph = model.graph
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
         self._nodes = list(graph.node)
+        self._metadata = {item.key: item.value for item in model.metadata_props}
         self._named = {node.name: node for node in self._nodes if node.name}
         self._producers = {name: node for node in self._nodes for name in node.output}
 
-    def config(self) -> EncoderConfig:
+    def config(self) -> Config:
         """What the graph tells of the model beside its weights."""
+        if self._modern_rows is not None:
+            if CONFIG not in self._metadata:
+                raise ValueError("it lacks the configuration of a ModernBERT: export it again")
+            return config_from_hugging_face(json.loads(self._metadata[CONFIG]))
         named, kinds = self._named, {node.op_type for node in self._nodes}
         [root] = {name.split("/")[1] for name in named if name.endswith("embeddings/Add")} or [""]
         attention = [name for name in named if name.endswith("/Softmax")]
@@ -95,8 +106,15 @@ class OnnxWeights:
 
     @cached_property
     def _embeddings(self) -> dict[str, Array]:
-        """The two or three tables; the exporter keeps type 0 alone, as a row, where it can."""
-        root = self.config().architecture
+        """The two or three tables; the exporter keeps type 0 alone, as a row, where it can.
+
+        ModernBERT has one.
+        """
+        if self._modern_rows is not None:
+            return {f"{_MODERN_TABLE}.weight": self._table(self._modern_rows)}
+        config = self.config()
+        assert isinstance(config, EncoderConfig)
+        root = config.architecture
         at, tables = f"/{root}/embeddings", {}
         for kind in ("word", "position", "token_type"):
             if rows := self._producers.get(f"{at}/{kind}_embeddings/Gather_output_0"):
@@ -106,6 +124,11 @@ class OnnxWeights:
         if "token_type" not in tables and row is not None:
             tables["token_type"] = row.reshape(1, -1)
         return {f"{root}.embeddings.{kind}_embeddings.weight": t for kind, t in tables.items()}
+
+    @property
+    def _modern_rows(self) -> Any | None:
+        """What looks up the embeddings of a ModernBERT; None in graphs of other models."""
+        return self._producers.get(f"/{_MODERN_TABLE.replace('.', '/')}/Gather_output_0")
 
     def _classifier(self) -> dict[str, Array]:
         """What gives the output `word_logits`, whatever its nodes are called."""
