@@ -75,10 +75,11 @@ class ModernBertConfig:
 
 def _theta(config: Mapping[str, Any], kind: str, other: float) -> float:
     """The base of the angles of such layers; `other` where no key of transformers 5 has it."""
-    rope = (config.get("rope_parameters") or {}).get(kind) or config.get("rope_scaling") or {}
-    scaling = rope.get("rope_type", rope.get("type", "default"))
-    if scaling != "default":
-        raise ValueError(f"the rotary positions are scaled ({scaling}); expected plain ones")
+    rope = (config.get("rope_parameters") or {}).get(kind) or {}
+    for said in (rope, config.get("rope_scaling") or {}):
+        scaling = said.get("rope_type", said.get("type", "default"))
+        if scaling != "default":
+            raise ValueError(f"the rotary positions are scaled ({scaling}); expected plain ones")
     return float(rope.get("rope_theta", other))
 
 

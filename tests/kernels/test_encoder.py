@@ -96,13 +96,15 @@ def test_other_kinds_of_modernbert_are_refused(changed, message):
 
 
 def test_keys_of_transformers_5_say_what_those_of_4_say():
-    old = classifier("modernbert", local_rope_theta=None).config.to_dict()
-    new = {name: value for name, value in old.items() if "rope_theta" not in name}
-    del new["global_attn_every_n_layers"]
-    new["layer_types"] = ["full_attention", "sliding_attention"] * 2
-    ropes = {"rope_type": "default", "rope_theta": 300.0}
-    new["rope_parameters"] = dict.fromkeys(new["layer_types"], ropes)
-    assert config_from_hugging_face(new) == config_from_hugging_face(old)
+    names = ("layer_types", "rope_parameters", "global_attn_every_n_layers")
+    names += ("global_rope_theta", "local_rope_theta")
+    held = classifier("modernbert").config.to_dict()
+    both = {name: value for name, value in held.items() if name not in names}
+    old = dict(zip(names[2:], (2, 300.0, None), strict=True))  # None: as in global layers
+    kinds = ["full_attention", "sliding_attention"] * 2
+    rope = {"rope_type": "default", "rope_theta": 300.0}
+    new = {"layer_types": kinds, "rope_parameters": dict.fromkeys(kinds, rope)}
+    assert config_from_hugging_face(both | new) == config_from_hugging_face(both | old)
 
 
 @pytest.mark.parametrize(
