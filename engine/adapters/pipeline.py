@@ -8,7 +8,9 @@ Source: transformers 4.57, `transformers/pipelines/token_classification.py`
 
 import threading
 from collections.abc import Iterable, Iterator
-from itertools import accumulate, chain, pairwise
+from contextlib import AbstractContextManager
+from itertools import accumulate, chain, compress, pairwise
+from operator import not_
 from pathlib import Path
 from types import GeneratorType
 from typing import Any
@@ -68,7 +70,7 @@ def pipeline(
     return TokenClassificationPipeline(loaded, override(PipelineOptions(), options))
 
 
-class TokenClassificationPipeline:
+class TokenClassificationPipeline(AbstractContextManager["TokenClassificationPipeline"]):
     """Labels a text, a list of texts, or a generator of them; `pipeline` makes one."""
 
     task = "token-classification"
@@ -83,9 +85,6 @@ class TokenClassificationPipeline:
         self._tokenizer = Tokenizer.from_file(str(model.bundle.tokenizer_path()))
         self._tokenizer.no_padding()
         self._lock = threading.Lock()
-
-    def __enter__(self) -> "TokenClassificationPipeline":
-        return self
 
     def __exit__(self, *_: Any) -> None:
         self._model.__exit__()
@@ -160,14 +159,7 @@ class TokenClassificationPipeline:
         Raises:
             BackendError: the model failed.
         """
-        ids = [
-            [
-                number
-                for number, special in zip(row.ids, row.special_tokens_mask, strict=True)
-                if not special
-            ]
-            for row in rows
-        ]
+        ids = [list(compress(row.ids, map(not_, row.special_tokens_mask))) for row in rows]
         begin = begins_of(ids)
         count = int(begin[-1])
         bounds = np.stack([begin[:-1], begin[1:]] * 2, axis=1)

@@ -2,11 +2,10 @@
 
 import gzip
 import os
-import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO
 
 from ..errors import ConfigError, NerxError
@@ -18,7 +17,7 @@ _GZIP_LEVEL = 5
 _ZSTD_LEVEL = 3
 
 
-class Sink:
+class Sink(AbstractContextManager["Sink"]):
     """An output that is written to `PATH.part` and gets its name when it is whole.
 
     Every write is a gzip member or zstd frame of its own. Where the name is a device or a pipe, it
@@ -48,9 +47,6 @@ class Sink:
         if self._part:
             refuse_existing([path], force=force)
         self._file = self._open()
-
-    def __enter__(self) -> "Sink":
-        return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if error is None:
@@ -217,8 +213,4 @@ def is_file(path: str) -> bool:
         return False
     if is_url(path):
         return True
-    try:
-        mode = os.stat(path).st_mode
-    except (OSError, ValueError):
-        return True
-    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+    return not os.path.exists(path) or os.path.isfile(path) or os.path.isdir(path)

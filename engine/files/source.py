@@ -10,6 +10,7 @@ import re
 import select
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import chain
 from typing import Protocol
 
@@ -56,7 +57,7 @@ def read_blocks(
         yield from source.blocks(reader, block_bytes, max_record_bytes, start, first_line)
 
 
-class Source:
+class Source(AbstractContextManager["Source"]):
     """An open input.
 
     Raises:
@@ -82,9 +83,6 @@ class Source:
         if isinstance(self._file, LocalFile) and self.size is None and not self._packing:
             self._poll = select.poll()
             self._poll.register(self._file.descriptor, select.POLLIN)
-
-    def __enter__(self) -> "Source":
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.close()

@@ -6,7 +6,7 @@ is to be like: which row group the rows are of, and how their columns are compre
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -35,7 +35,7 @@ class RowReader(Protocol):
         ...
 
 
-class TableSource:
+class TableSource(AbstractContextManager["TableSource"]):
     """An open Parquet or Arrow file, local or by URL.
 
     Raises:
@@ -52,9 +52,6 @@ class TableSource:
             self._file = self._filesystem.open_input_file(self._place)
         with self._failures(f"is no sound {kind.capitalize()} file"):
             self._table: _Parquet | _Arrow = (_Parquet if kind == "parquet" else _Arrow)(self._file)
-
-    def __enter__(self) -> "TableSource":
-        return self
 
     def __exit__(self, *_: Any) -> None:
         self._file.close()

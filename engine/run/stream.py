@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -166,7 +166,7 @@ def _naming(item: InputBlock) -> Iterator[None]:
         ) from error
 
 
-class _Ahead:
+class _Ahead(AbstractContextManager["_Ahead"]):
     """Draws blocks from an iterator on a thread of its own, one ahead of their use.
 
     The thread is a daemon, so that one which waits for a quiet pipe does not hold up the exit.
@@ -179,9 +179,6 @@ class _Ahead:
         self._asked: SimpleQueue[Future[InputBlock | None] | None] = SimpleQueue()
         threading.Thread(target=self._draw, name="nerx-read", daemon=True).start()
         self.coming: Future[InputBlock | None] | None = self._ask()  # None once all are read
-
-    def __enter__(self) -> "_Ahead":
-        return self
 
     def __exit__(self, *_: Any) -> None:
         self._asked.put(None)
