@@ -1,7 +1,9 @@
 """The values that flow through the engine, in the order in which they come to be."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,19 @@ class Record:
     text: str | None = None
     tokens: list[str] | None = None  # given words; then `text` is None
     error: str | None = None
+
+
+class RecordEnds(Protocol):
+    """Knows where records end; each reader of a format of lines does."""
+
+    @property
+    def end(self) -> re.Pattern[bytes]:
+        """What ends a record, however long it is."""
+        ...
+
+    def cut(self, buffer: bytes | bytearray) -> int:
+        """The length of the longest head of `buffer` that holds whole records only; 0 if none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,14 @@ pipe goes quiet, the whole records read so far are handed on at once.
 """
 
 import os
-import re
 import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from itertools import chain
-from typing import Protocol
 
 from ..errors import InputError
-from ..types import Block
+from ..types import Block, RecordEnds
 from .local import LocalFile, reason
 from .packing import MAGIC, packing_of, unpack
 from .remote import RemoteFile, is_url
@@ -29,19 +27,6 @@ _BOM = b"\xef\xbb\xbf"
 _READ_BYTES = 1 << 20
 _PACKED_BYTES = 1 << 16  # read at once from a compressed file
 _OVERLAP = 1 << 10  # an end of record is found whole if it is no longer than this
-
-
-class RecordEnds(Protocol):
-    """Knows where records end; each reader of `formats` does."""
-
-    @property
-    def end(self) -> re.Pattern[bytes]:
-        """What ends a record, however long it is."""
-        ...
-
-    def cut(self, buffer: bytes | bytearray) -> int:
-        """The length of the longest head of `buffer` that holds whole records only; 0 if none."""
-        ...
 
 
 def read_blocks(

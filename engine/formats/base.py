@@ -1,9 +1,8 @@
 """What a format is: bytes to records, and labelled records back to bytes."""
 
-import re
 from typing import Protocol
 
-from ..types import Block, LabelledBlock, Record
+from ..types import Block, LabelledBlock, Record, RecordEnds
 
 
 class Parser(Protocol):
@@ -14,17 +13,8 @@ class Parser(Protocol):
         ...
 
 
-class Reader(Parser, Protocol):
+class Reader(RecordEnds, Parser, Protocol):
     """Cuts bytes into records and parses them."""
-
-    @property
-    def end(self) -> re.Pattern[bytes]:
-        """What ends a record, however long it is."""
-        ...
-
-    def cut(self, buffer: bytes | bytearray) -> int:
-        """The length of the longest head of `buffer` that holds whole records only; 0 if none."""
-        ...
 
 
 class Writer(Protocol):
