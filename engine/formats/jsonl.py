@@ -15,8 +15,8 @@ from ..types import Block, LabelledBlock, Record
 from .annotations import annotate
 from .text import LINE_END, lines, not_utf8, refuse_too_long
 
-_KEYS = ("entities", "words", "tags", "text", "tokens", "spans", "label")  # all that is ever added
-_QUOTED = {key: f'"{key}"'.encode() for key in _KEYS}
+KEYS = ("entities", "words", "tags", "text", "tokens", "spans", "label")  # all that is ever added
+_QUOTED = {key: f'"{key}"'.encode() for key in KEYS}
 _SPACE = b" \t\r\n"  # what JSON takes for white space
 _EXAMPLE = 'expected one object a line, such as {"text": "..."}'
 

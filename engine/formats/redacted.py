@@ -13,13 +13,10 @@ from typing import Any
 from ..config import WriteOptions
 from ..types import LabelledBlock, Record
 from .annotations import entities
-from .jsonl import dump_exact
+from .jsonl import KEYS, dump_exact
 
 BLANK = "█"
 _PSEUDONYM_CHARACTERS = 10  # of five bits each
-
-# Keys under which a document, or what an earlier run found in it, may stand.
-_TELLING = ("text", "tokens", "tags", "entities", "words", "spans", "label")
 
 Redact = Callable[[str, str], str]  # a name and its type -> what stands in its place
 
@@ -68,14 +65,14 @@ class RedactedWriter:
         return b"".join(rows)
 
     def _kept(self, record: Record) -> dict[str, Any]:
-        """The keys of a JSONL record that are not its document."""
+        """The keys of a JSONL record but its document, and what an earlier run found in it."""
         if not self._is_jsonl:
             return {}
         try:
             value = json.loads(record.raw)
         except RecursionError:  # what cannot be read cannot be cleared of the document
             return {}
-        told = {*_TELLING, self._text_key, self._tokens_key}
+        told = {*KEYS, self._text_key, self._tokens_key}
         return {key: item for key, item in value.items() if key not in told}
 
 
