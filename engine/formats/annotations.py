@@ -1,13 +1,31 @@
 """What was found in a block, as lists a record: the one place where arrays become objects."""
 
-from itertools import pairwise
-from typing import Any
+from collections.abc import Iterable, Iterator
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..types import LabelledBlock
+from ..types import LabelledBlock, Record
 
 _SCORE_DIGITS = 4
+
+
+class DocumentSpan(NamedTuple):
+    """A labelled run of words of a document."""
+
+    first: int  # word
+    last: int
+    label: str
+
+
+class Document(NamedTuple):
+    """A record as a text with words and spans; given tokens are joined by one space."""
+
+    record: Record
+    text: str
+    words: list[tuple[int, int]]  # where each word begins and ends in the text
+    spans: list[DocumentSpan]
 
 
 def annotate(block: LabelledBlock) -> list[dict[str, Any]]:
@@ -73,6 +91,29 @@ def words(block: LabelledBlock) -> list[list[str]]:
             found.append(text[at:])
         result.append(found)
     return result
+
+
+def documents(block: LabelledBlock) -> Iterator[Document]:
+    """Each record as a text, with the places of its words and spans."""
+    starts, ends = block.encoded.word_start.tolist(), block.encoded.word_end.tolist()
+    firsts, span_ends = block.spans.first.tolist(), block.spans.end.tolist()
+    labels = [block.types[label] for label in block.spans.label.tolist()]
+    doc_words = pairwise(block.encoded.doc_words.tolist())
+    for record, (word, end), spans in zip(
+        block.records, doc_words, span_ranges(block), strict=True
+    ):
+        if record.tokens is None:
+            text = record.text or ""
+            places: Iterable[tuple[int, int]] = zip(starts[word:end], ends[word:end], strict=True)
+        else:
+            text = " ".join(record.tokens)
+            begins = accumulate((len(token) + 1 for token in record.tokens), initial=0)
+            places = ((start, after - 1) for start, after in pairwise(begins))
+        found = [
+            DocumentSpan(firsts[i] - word, span_ends[i] - word - 1, labels[i])
+            for i in range(*spans)
+        ]
+        yield Document(record, text, list(places), found)
 
 
 def tags(block: LabelledBlock) -> list[list[str]]:

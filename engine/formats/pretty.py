@@ -1,10 +1,9 @@
 """Labelled text for people at a terminal: entities in colour, or in brackets."""
 
 import re
-from itertools import accumulate
 
-from ..types import LabelledBlock, Record
-from .annotations import span_bounds, span_ranges, words
+from ..types import LabelledBlock
+from .annotations import documents, words
 from .text import utf8
 
 # Backgrounds of the xterm palette on which black can be read.
@@ -26,21 +25,17 @@ class PrettyWriter:
         return utf8("".join([row + "\n" for row in rows]))
 
     def _marked(self, block: LabelledBlock) -> list[str]:
-        starts, ends = span_bounds(block)
-        kinds = block.spans.label.tolist()
+        numbers = {kind: number for number, kind in enumerate(block.types)}
         rows = []
-        for record, (first, end) in zip(block.records, span_ranges(block), strict=True):
-            text, begins = _text(record)
+        for doc in documents(block):
             pieces = []
             at = 0
-            for i in range(first, end):
-                start, stop = starts[i], ends[i]
-                if begins is not None:  # they count tokens
-                    start, stop = begins[start], begins[stop] - 1
-                pieces.append(_safe(text[at:start]))
-                pieces.append(self._mark(text[start:stop], block.types[kinds[i]], kinds[i]))
-                at = stop
-            rows.append("".join([*pieces, _safe(text[at:])]))
+            for first, last, kind in doc.spans:
+                start, end = doc.words[first][0], doc.words[last][1]
+                pieces.append(_safe(doc.text[at:start]))
+                pieces.append(self._mark(doc.text[start:end], kind, numbers[kind]))
+                at = end
+            rows.append("".join([*pieces, _safe(doc.text[at:])]))
         return rows
 
     def _mark(self, name: str, kind: str, number: int) -> str:
@@ -49,15 +44,6 @@ class PrettyWriter:
             return f"[{name} {kind}]"
         colour = _COLOURS[number % len(_COLOURS)]
         return f"\x1b[38;5;16;48;5;{colour}m {name} \x1b[1m{kind} \x1b[0m"
-
-
-def _text(record: Record) -> tuple[str, list[int] | None]:
-    """The text of a record; for given tokens, joined by a space, also where each begins."""
-    if record.tokens is None:
-        assert record.text is not None
-        return record.text, None
-    ends = accumulate(len(token) + 1 for token in record.tokens)
-    return " ".join(record.tokens), [0, *ends]
 
 
 def _safe(text: str) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ..config import WriteOptions
 from ..errors import ConfigError
-from .annotation_tools import DoccanoWriter, ProdigyWriter
+from .annotation_tools import AnnotationWriter
 from .base import Reader, Writer
 from .conll import ConllReader, ConllTagger, ConllWriter, end_sentence
 from .conllu import ConlluReader, ConlluTagger
@@ -30,13 +30,8 @@ _SUFFIXES = {
     **dict.fromkeys((".conll", ".iob", ".iob2", ".bio"), "conll"),
     ".conllu": "conllu",
 }
-
-
-_OUTPUT_SUFFIXES = {
-    "conll": ".conll",
-    "words": ".txt",
-    "pretty": ".txt",
-}  # all other formats are JSON Lines
+# All other formats are JSON Lines.
+_OUTPUT_SUFFIXES = {"conll": ".conll", "words": ".txt", "pretty": ".txt"}
 
 
 def find_format(path: str) -> str | None:
@@ -177,4 +172,4 @@ def open_writer(
         raise ConfigError(f"--to {target} holds entities; for word segmentation use jsonl or words")
     if target == "redacted":
         return RedactedWriter(input_format, options)
-    return ProdigyWriter(input_format) if target == "prodigy" else DoccanoWriter(input_format)
+    return AnnotationWriter(target, input_format)

@@ -3,20 +3,25 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerx.engine.formats.annotation_tools import DoccanoWriter, ProdigyWriter
 from nerx.engine.formats.conll import ConllReader
 from nerx.engine.formats.jsonl import JsonlReader
+from nerx.engine.formats.registry import open_writer
 from nerx.engine.formats.text import TextReader
+from nerx.engine.types import Record
 
 from .hostile import ANY_TEXT
 from .labelled import NER, label, parse
+
+
+def write(tool: str, input_format: str, records: list[Record]) -> bytes:
+    return open_writer(tool, input_format, segmentation=False).render(label(records, NER))
 
 
 @given(ANY_TEXT)
 def test_prodigy_tokens_and_spans_slice_the_text(text: str) -> None:
     raw = json.dumps({"text": text, "meta": {"n": 1}}).encode()
     text = json.loads(raw)["text"]
-    out = json.loads(ProdigyWriter("jsonl").render(label(parse(JsonlReader(), raw), NER)))
+    out = json.loads(write("prodigy", "jsonl", parse(JsonlReader(), raw)))
     assert (out["text"], out["meta"]) == (text, {"n": 1})
     for token in out["tokens"]:
         assert text[token["start"] : token["end"]] == token["text"]
@@ -31,7 +36,7 @@ def test_prodigy_tokens_and_spans_slice_the_text(text: str) -> None:
 def test_given_tokens_become_a_text(tokens: list[str]) -> None:
     raw = json.dumps({"tokens": tokens, "id": 7}).encode()
     tokens = json.loads(raw)["tokens"]
-    out = json.loads(ProdigyWriter("jsonl").render(label(parse(JsonlReader(), raw), NER)))
+    out = json.loads(write("prodigy", "jsonl", parse(JsonlReader(), raw)))
     assert out["text"] == " ".join(tokens)
     assert out["id"] == 7
     assert [token["text"] for token in out["tokens"]] == tokens
@@ -41,7 +46,7 @@ def test_given_tokens_become_a_text(tokens: list[str]) -> None:
 
 def test_spans_count_words_of_their_own_document() -> None:
     records = parse(TextReader(), b"\na b\nAngela Merkel met Ed\n")
-    blank, short, long = ProdigyWriter("text").render(label(records, NER)).splitlines()
+    blank, short, long = write("prodigy", "text", records).splitlines()
     assert json.loads(blank) == {"text": "", "tokens": [], "spans": []}
     assert [span["label"] for span in json.loads(short)["spans"]] == ["PER"]
     assert json.loads(long)["spans"] == [
@@ -52,7 +57,7 @@ def test_spans_count_words_of_their_own_document() -> None:
 
 def test_doccano_has_offsets_and_types() -> None:
     records = parse(JsonlReader(), b'{"id": 1, "text": "Angela Merkel met Ed", "label": []}')
-    assert json.loads(DoccanoWriter("jsonl").render(label(records, NER))) == {
+    assert json.loads(write("doccano", "jsonl", records)) == {
         "id": 1,
         "text": "Angela Merkel met Ed",
         "label": [[0, 13, "PER"], [18, 20, "LOC"]],
@@ -61,13 +66,13 @@ def test_doccano_has_offsets_and_types() -> None:
 
 def test_a_text_that_is_there_stays_as_it_is_spelled() -> None:
     raw = b'{"text": "\\u0045d", "n": 1e999}'
-    out = ProdigyWriter("jsonl").render(label(parse(JsonlReader(), raw), NER))
+    out = write("prodigy", "jsonl", parse(JsonlReader(), raw))
     assert out.startswith(raw[:-1] + b',"tokens":')
 
 
 def test_conll_sentences_are_texts_of_their_words() -> None:
     records = parse(ConllReader(), b"a O\nb O\n\nc O\n\n")
-    out = DoccanoWriter("conll").render(label(records, NER)).splitlines()
+    out = write("doccano", "conll", records).splitlines()
     assert [json.loads(line) for line in out] == [
         {"text": "a b", "label": [[0, 3, "PER"]]},
         {"text": "c", "label": [[0, 1, "PER"]]},

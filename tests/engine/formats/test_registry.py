@@ -1,7 +1,7 @@
 import pytest
 
 from nerx.engine.errors import ConfigError
-from nerx.engine.formats.annotation_tools import ProdigyWriter
+from nerx.engine.formats.annotation_tools import AnnotationWriter
 from nerx.engine.formats.conll import ConllReader, ConllTagger, ConllWriter
 from nerx.engine.formats.conllu import ConlluTagger
 from nerx.engine.formats.jsonl import JsonlReader, JsonlSplicer, JsonlWriter
@@ -64,7 +64,7 @@ def test_writers() -> None:
     assert isinstance(open_writer("conll", "text", segmentation=False), ConllWriter)
     assert isinstance(open_writer("conll", "conllu", segmentation=False), ConllWriter)
     assert isinstance(open_writer(None, "conllu", segmentation=False), ConlluTagger)
-    assert isinstance(open_writer("prodigy", "text", segmentation=False), ProdigyWriter)
+    assert isinstance(open_writer("prodigy", "text", segmentation=False), AnnotationWriter)
 
 
 def test_what_cannot_be_written_is_refused() -> None:
