@@ -4,7 +4,6 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -63,12 +62,20 @@ class BatchTagger:
     ) -> None:
         self.column = column
         self.output = output
-        self._options = (str(model), backend, precision, device, threads, config or LabelConfig())
+        config = config or LabelConfig()
+        self._name = str(model)
+        self._options: dict[str, Any] = {
+            "backend": backend,
+            "precision": precision,
+            "device": device,
+            "threads": threads,
+            "config": config,
+        }
         bundle = Bundle.load(model)
         self._digest = bundle.digest
         self._segmentation = Scheme.from_labels(bundle.labels, bundle.scheme).segmentation
         if self._segmentation:
-            self._options[-1].check_segmentation()
+            config.check_segmentation()
 
     def schema(self, schema: pa.Schema) -> pa.Schema:
         """What comes out of a table of that schema.
@@ -78,8 +85,7 @@ class BatchTagger:
         """
         fields = added_fields(self._segmentation, holds_words(schema, self.column), self.output)
         none = [pa.nulls(0, field.type) for field in fields]
-        schema = add_columns(schema.empty_table(), fields, none).schema
-        return schema.with_metadata({**(schema.metadata or {}), **made_by(self._digest)})
+        return add_columns(schema.empty_table(), fields, none, made_by(self._digest)).schema
 
     def __call__(self, rows: Rows) -> Rows:
         """The rows, in their order, with what was found in them; a null where the text is one.
@@ -97,8 +103,7 @@ class BatchTagger:
         for number, field in enumerate(fields):
             parts = pa.chunked_array([block[number] for block in found], field.type)
             columns.append(parts if isinstance(rows, pa.Table) else parts.combine_chunks())
-        metadata = {**(rows.schema.metadata or {}), **made_by(self._digest)}
-        return add_columns(rows, fields, columns).replace_schema_metadata(metadata)
+        return add_columns(rows, fields, columns, made_by(self._digest))
 
     def _label(self, column: pa.ChunkedArray, words_given: bool) -> Iterator[list[pa.Array]]:
         """The added columns of each block of rows."""
@@ -118,29 +123,19 @@ class BatchTagger:
 
     def _model(self) -> Model:
         """The model of this process; a process that was forked loads its own."""
-        key = (os.getpid(), self._digest, *self._options)
+        key = (os.getpid(), self._digest, self._name, *self._options.values())
         with _loading:
             if key not in _loaded:
-                model, backend, precision, device, threads, config = self._options
-                bundle = Bundle.load(model)
+                bundle = Bundle.load(self._name)
                 if bundle.digest != self._digest:
                     raise BundleError(
                         f"{bundle.folder} is not the model that the job was started with; install"
                         " the same one on every machine"
                     )
-                load = partial(
-                    Model,
-                    bundle,
-                    backend=backend,
-                    precision=precision,
-                    device=device,
-                    threads=threads,
-                    config=config,
-                )
                 # On a thread of Python's own: OpenVINO keeps a request for the thread that loads a
                 # model, and what goes with a thread of DuckDB's or Daft's crashes the process.
                 with ThreadPoolExecutor(1) as thread:
-                    _loaded[key] = thread.submit(load).result()
+                    _loaded[key] = thread.submit(Model, bundle, **self._options).result()
             return _loaded[key]
 
 

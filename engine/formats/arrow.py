@@ -69,13 +69,18 @@ def added_fields(
     return [pa.field("tags", pa.list_(pa.string())), main] if words_given else [main]
 
 
-def add_columns(rows: Rows, fields: list[pa.Field], columns: Sequence[Any]) -> Rows:
-    """The rows with columns more; one that has the name of another takes its place."""
+def add_columns(
+    rows: Rows, fields: list[pa.Field], columns: Sequence[Any], made_by: dict[str, str]
+) -> Rows:
+    """The rows with columns more; one that has the name of another takes its place.
+
+    made_by: goes into the metadata of the schema
+    """
     for field, column in zip(fields, columns, strict=True):
         at = rows.schema.get_field_index(field.name)
         put = rows.append_column if at < 0 else partial(rows.set_column, at)
         rows = put(field, column)
-    return rows
+    return rows.replace_schema_metadata({**(rows.schema.metadata or {}), **made_by})
 
 
 def made_by(digest: str) -> dict[str, str]:

@@ -95,9 +95,8 @@ class TableWriter:
         if self._reader.carried is not None and column not in self._reader.carried:
             rows = rows.drop_columns([column])
         fields = added_fields(block.segmentation, words_given)
-        rows = add_columns(rows, fields, found_columns(block, words_given))
-        rows = rows.replace_schema_metadata({**rows.schema.metadata, **self._made_by})
-        return _pack(rows)
+        columns = found_columns(block, words_given)
+        return _pack(add_columns(rows, fields, columns, self._made_by))
 
 
 def _pack(rows: pa.Table) -> bytes:
