@@ -3,7 +3,7 @@
 import math
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
@@ -82,15 +82,16 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 def processor_name() -> str:
     """The processor's name where Linux tells it, else the architecture's."""
-    lines = _read(_CPUINFO).split("\n")
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
+    return next(_values(_CPUINFO, "model name"), platform.machine())
 
 
 def gpu_names() -> list[str]:
     """The NVIDIA GPUs that the driver knows; none where there is no driver."""
-    found = []
-    for path in sorted(_GPUS.glob("*/information")):
-        lines = path.read_text("utf-8").split("\n")
-        found += [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]
-    return found
+    paths = sorted(_GPUS.glob("*/information"))
+    return [name for path in paths for name in _values(path, "Model")]
+
+
+def _values(path: Path, key: str) -> Iterator[str]:
+    """What a file of the kernel's, with lines of key and value, says of a key."""
+    lines = _read(path).split("\n")
+    return (line.partition(":")[2].strip() for line in lines if line.startswith(key))

@@ -193,17 +193,14 @@ def _stored(folder: Path) -> list[StoredEngine]:
 
 def _write(path: Path, data: bytes) -> None:
     """Whole or not at all, even if the machine stops."""
-    name = None
     try:
-        handle, name = tempfile.mkstemp(prefix=".", dir=path.parent)  # its mode is 0600
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException as error:
-        if name is not None:
-            Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise BackendError(f"cannot keep the engine {path}: {error}") from error
-        raise
+        with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
+            whole = Path(folder, path.name)
+            whole.touch(mode=0o600)
+            with whole.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            whole.replace(path)
+    except OSError as error:
+        raise BackendError(f"cannot keep the engine {path}: {error}") from error

@@ -53,24 +53,19 @@ def halves(packed: PackedBatch) -> tuple[PackedBatch, PackedBatch] | None:
     begin = packed.begin
     if len(begin) < 3:
         return None
-    sequence = int(np.clip(np.searchsorted(begin, begin[-1] // 2), 1, len(begin) - 2))
-    row = begin[sequence]
-    word = int(np.count_nonzero(packed.word_rows < row))  # words stand sequence by sequence
-    pieces = packed.pieces
-    first = PackedBatch(
-        ids=packed.ids[:row],
-        positions=packed.positions[:row],
-        begin=begin[: sequence + 1],
-        word_rows=packed.word_rows[:word],
-        pieces=None if pieces is None else pieces[:word],
+    middle = int(np.clip(np.searchsorted(begin, begin[-1] // 2), 1, len(begin) - 2))
+    return _sequences(packed, 0, middle), _sequences(packed, middle, len(begin) - 1)
+
+
+def _sequences(packed: PackedBatch, first: int, end: int) -> PackedBatch:
+    """Some sequences of a batch as one of their own."""
+    row, stop = packed.begin[first], packed.begin[end]
+    words = (packed.word_rows >= row) & (packed.word_rows < stop)
+    return PackedBatch(
+        ids=packed.ids[row:stop],
+        positions=packed.positions[row:stop],
+        begin=packed.begin[first : end + 1] - row,
+        word_rows=packed.word_rows[words] - row,
+        pieces=None if packed.pieces is None else packed.pieces[words],
         pooling=packed.pooling,
     )
-    second = PackedBatch(
-        ids=packed.ids[row:],
-        positions=packed.positions[row:],
-        begin=begin[sequence:] - row,
-        word_rows=packed.word_rows[word:] - row,
-        pieces=None if pieces is None else pieces[word:],
-        pooling=packed.pooling,
-    )
-    return first, second
