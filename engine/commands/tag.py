@@ -3,11 +3,11 @@
 import glob
 import json
 import os
-import stat
 import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
@@ -199,17 +199,13 @@ def _expand(inputs: tuple[str, ...]) -> tuple[str, ...]:
         else:
             raise InputError(f"{name} matches no file")
     for path in paths:
-        if not _is_named_pipe(path):  # to open that one waits, and to close it ends its writer
+        if not Path(path).is_fifo():  # to open that one waits, and to close it ends its writer
             Source(path).close()  # what cannot be read ends the run before it begins
     return tuple(paths)
 
 
 def _matching(name: str) -> list[str]:
     return sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else [name]
-
-
-def _is_named_pipe(path: str) -> bool:
-    return os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
 
 
 def _share(inputs: tuple[str, ...], shard: str | None, options: dict[str, Any]) -> RunConfig:

@@ -139,19 +139,16 @@ def show(value: Value, line: int, place: str) -> Shown:
         return Shown(line, str(name), "".join(words), spans)
     entities, tokens = value["entities"], value.get("tokens")
     if tokens is None:
+        text = value["text"]
         found = [_span(entity, entity["start"], entity["end"]) for entity in entities]
-        return Shown(line, str(name), value["text"], sorted(found, key=_place))
-    ends = _ends(tokens, 1)
-    found = [
-        _span(entity, ends[first] - len(tokens[first]), ends[end - 1])
-        for entity in entities
-        if (first := entity["start"]) < (end := entity["end"])
-    ]
-    return Shown(line, str(name), " ".join(tokens), sorted(found, key=_place))
-
-
-def _place(span: Span) -> tuple[int, int]:
-    return span.start, span.end
+    else:
+        text, ends = " ".join(tokens), _ends(tokens, 1)
+        found = [
+            _span(entity, ends[first] - len(tokens[first]), ends[end - 1])
+            for entity in entities
+            if (first := entity["start"]) < (end := entity["end"])
+        ]
+    return Shown(line, str(name), text, sorted(found, key=lambda span: span[:2]))
 
 
 def _span(entity: Value, start: int, end: int) -> Span:
