@@ -68,12 +68,6 @@ def command(
     output: Path | None,
     precision: str | None,
     verify: str | None,
-    calibration: str | None,
-    name: str | None,
-    unit: str | None,
-    max_length: int | None,
-    title_case: bool,
-    scheme: str | None,
     revision: str | None,
     source: str | None,
     licence: str | None,
@@ -83,6 +77,7 @@ def command(
     batch_tokens: int | None,
     lengths: str | None,
     workspace: int | None,
+    **options: Any,
 ) -> None:
     """Turns a Hugging Face token classifier into a bundle that `nerx tag -m` runs.
 
@@ -117,15 +112,10 @@ def command(
     config = ExportConfig(
         precisions=tuple(item.strip() for item in precisions.split(",")),
         verify=verify,
-        calibration=calibration,
-        name=name,
-        unit=unit,
-        max_length=max_length,
-        title_case=title_case,
-        scheme=scheme,
         revision=revision,
         source={key: value for key, value in (("model", source), ("licence", licence)) if value},
         card=_read_card(card) if card else {},
+        **options,
     )
     if held:
         bundle, reports = export_again(held, output, config, say)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 
@@ -49,17 +50,13 @@ from ..errors import ConfigError
 )
 def command(
     recipe: str,
-    train: tuple[str, ...],
-    dev: tuple[str, ...],
     base: str | None,
-    revision: str | None,
     teachers: tuple[str, ...],
-    text: tuple[str, ...],
     output: Path,
-    max_steps: int | None,
     bf16: bool | None,
     settings: tuple[str, ...],
     force: bool,
+    **options: Any,
 ) -> None:
     """Train a token classifier as RECIPE says.
 
@@ -83,15 +80,11 @@ def command(
     with _checkpoints(teachers) as folders:
         run = Training(
             recipe=chosen,
-            train=train,
-            dev=dev,
             base=base or chosen.base,
-            revision=revision,
             output=output,
             teachers=dict(zip(teachers, folders, strict=True)),
-            text=text,
-            max_steps=max_steps,
             overrides=overrides,
+            **options,
         )
         scores = finetune(run, force=force)["dev"]
     click.echo(
