@@ -57,19 +57,19 @@ class WriteOptions:
 
     text_key, tokens_key: JSONL keys of the document that was read
     redact: what stands in a name's place: its type ("label"), also a pseudonym made with a key
-        ("hash"), or as many characters ("blank")
+        ("hash"), or as many characters ("blank"); None for "label"
     redact_key: for "hash", secret; whoever has it can try names out
     colour: of text for people
     """
 
     text_key: str | None = None
     tokens_key: str | None = None
-    redact: str = "label"
+    redact: str | None = None
     redact_key: bytes = field(default=b"", repr=False)
     colour: bool = False
 
     def __post_init__(self) -> None:
-        _one_of("redact", self.redact, REDACTIONS)
+        _one_of("redact", self.redact or "label", REDACTIONS)
         if self.redact == "hash" and len(self.redact_key) < _KEY_BYTES:
             raise ConfigError(
                 f"--redact hash needs --redact-key FILE with {_KEY_BYTES} secret bytes at least, "
@@ -78,14 +78,13 @@ class WriteOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunConfig:
-    """What is read and written, and how.
+class RunConfig(WriteOptions):
+    """What is read and written, and how: options of output formats, and all others.
 
     inputs: paths, or "-" for stdin
     output: a path, or "-" for stdout
     output_dir: instead of `output`, a folder that gets an output for each input
-    redact, redact_key, colour: as `WriteOptions` has them
-    format, to, text_key, tokens_key, token_column: as `formats.registry` takes them
+    format, to, token_column: as `formats.registry` takes them
     on_error: "fail" at the first bad record, or "skip" it into the file `rejects`
     max_errors: bad records that are borne, None for any number
     stats: a file for `Run.stats`
@@ -104,12 +103,7 @@ class RunConfig:
     output_dir: str | None = None
     format: str | None = None
     to: str | None = None
-    text_key: str | None = None
-    tokens_key: str | None = None
     token_column: int | None = None
-    redact: str | None = None
-    redact_key: bytes = field(default=b"", repr=False)
-    colour: bool = False
     on_error: str = "fail"
     rejects: str | None = None
     max_errors: int | None = None
@@ -145,26 +139,12 @@ class RunConfig:
             raise ConfigError("--resume needs files for input, not a pipe")
         if self.resume and self.force:
             raise ConfigError("--resume goes on with a run, --force starts it anew; give one")
+        WriteOptions.__post_init__(self)  # `super()` does not know a class that slots made anew
 
     @property
     def inputs_are_files(self) -> bool:
         """Whether all can be read again, as a resumed run must."""
         return all("://" in path or os.path.isfile(path) for path in self.inputs)
-
-    @property
-    def write_options(self) -> WriteOptions:
-        """Those of its options that output formats need.
-
-        Raises:
-            ConfigError: a pseudonym is asked for without a key.
-        """
-        return WriteOptions(
-            text_key=self.text_key,
-            tokens_key=self.tokens_key,
-            redact=self.redact or "label",
-            redact_key=self.redact_key,
-            colour=self.colour,
-        )
 
     @property
     def shard_name(self) -> str:

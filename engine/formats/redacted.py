@@ -22,7 +22,7 @@ Redact = Callable[[str, str], str]  # a name and its type -> what stands in its 
 
 
 def _redaction(options: WriteOptions) -> Redact:
-    if options.redact == "label":
+    if options.redact in (None, "label"):
         return lambda name, kind: f"[{kind}]"
     if options.redact == "blank":
         return lambda name, kind: BLANK * len(name)

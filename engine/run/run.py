@@ -169,5 +169,5 @@ class Run(AbstractContextManager["Run"]):
         else:
             path = config.inputs[self._inputs.kinds.index(kind)]
             reader = self._inputs.line_reader(kind, path)
-        segmentation, options = model.scheme.segmentation, config.write_options
-        return reader, open_writer(config.to, kind, segmentation=segmentation, options=options)
+        segmentation = model.scheme.segmentation
+        return reader, open_writer(config.to, kind, segmentation=segmentation, options=config)
