@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from ..errors import InputError
-from .zstd import load_zstd
+from ..errors import ConfigError, InputError
 
 MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}  # where the name does not tell
 _STEP_BYTES = 1 << 10  # unpacked at once: of a bomb 1 MiB with gzip, 32 MiB with zstd at most
@@ -23,7 +22,7 @@ def unpack(packing: str, pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
     Raises:
         InputError: it is damaged or cut short.
     """
-    kind, new_decoder, failure = _gzip() if packing == ".gz" else _zstd()
+    kind, new_decoder, failure = _how_to_unpack(packing)
     decoder = new_decoder()
     try:
         for piece in pieces:
@@ -46,11 +45,24 @@ def unpack(packing: str, pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
         )
 
 
-def _gzip() -> tuple[str, Callable[[], Any], type[Exception]]:
-    """Its name, what makes a decoder, and its error."""
-    return "gzip", partial(zlib.decompressobj, wbits=31), zlib.error
-
-
-def _zstd() -> tuple[str, Callable[[], Any], type[Exception]]:
+def _how_to_unpack(packing: str) -> tuple[str, Callable[[], Any], type[Exception]]:
+    """The name of a packing, what makes a decoder, and its error."""
+    if packing == ".gz":
+        return "gzip", partial(zlib.decompressobj, wbits=31), zlib.error
     module = load_zstd()
     return "zstd", module.ZstdDecompressor().decompressobj, module.ZstdError
+
+
+def load_zstd() -> Any:
+    """The module zstandard, loaded where a `.zst` file is read or written: nothing else needs it.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        import zstandard
+    except ImportError as error:
+        raise ConfigError(
+            f".zst files need the package zstandard ({error}): run `pip install zstandard`"
+        ) from error
+    return zstandard

@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 from ..errors import ConfigError, NerxError
 from .local import reason
+from .packing import load_zstd
 from .remote import exists, is_url, upload
-from .zstd import load_zstd
 
 _GZIP_LEVEL = 5
 _ZSTD_LEVEL = 3
