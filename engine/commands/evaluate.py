@@ -74,16 +74,15 @@ def command(
 
 
 def _figures(score: Score) -> dict[str, Any]:
-    rates = {"precision": score.precision, "recall": score.recall, "f1": score.f1}
-    return rates | {name: getattr(score, name) for name in ("correct", "predicted", "gold")}
+    names = ("precision", "recall", "f1", "correct", "predicted", "gold")
+    return {name: getattr(score, name) for name in names}
 
 
 def _table(scores: Scores, scheme: Scheme) -> str:
     unit = "words" if scheme.segmentation else "all types"
-    rows = [] if scheme.segmentation else [*scores.by_type.items()]
-    rows.append((unit, scores.total))
+    rows = {} if scheme.segmentation else scores.by_type
     lines = [f"{'':12}{'precision':>10}{'recall':>10}{'F1':>10}{'gold':>10}"]
-    lines += [_row(name, score) for name, score in rows]
+    lines += [_row(name, score) for name, score in [*rows.items(), (unit, scores.total)]]
     return "\n".join([*lines, f"{'accuracy':12}{scores.accuracy:10.4f}"])
 
 

@@ -164,15 +164,12 @@ class TableSink:
     grows = False
 
     def __init__(self, path: str, kind: str) -> None:
+        self.path = path
         self._sink = Sink(path, force=True)
         self._kind = kind
         self._writer: Any = None
         self._rows: list[pa.Table] = []  # of one row group
         self._group = b""
-
-    @property
-    def path(self) -> str:
-        return self._sink.path
 
     @property
     def size(self) -> int:

@@ -139,44 +139,30 @@ def read_column(column: pa.ChunkedArray, first_row: int = 0) -> list[Record]:
 def found_columns(block: LabelledBlock, words_given: bool) -> list[pa.Array]:
     """What was found in a block, as `added_fields` lists it, a row a record; null for a null."""
     missing = np.array([r.text is None and r.tokens is None for r in block.records], np.bool_)
-    find = _words if block.segmentation else _entities
-    bounds, values = find(block, words_given)
-    main = _lists(bounds, values, missing)
+    spans, encoded = block.spans, block.encoded
+    starts, ends = encoded.word_start[spans.first], encoded.word_end[spans.end - 1]
+    bounds = np.searchsorted(spans.first, encoded.doc_words)
+    if words_given:
+        found = _joined(block, bounds, starts, ends, "" if block.segmentation else " ")
+    else:
+        text = _Text(block.records)
+        shift = np.repeat(text.begin[:-1], np.diff(bounds))
+        first, end = shift + starts, shift + ends
+        if block.segmentation:  # what lies between two words is one too
+            edges = np.unique(np.concatenate([text.begin, first, end]))
+            first, end, bounds = edges[:-1], edges[1:], np.searchsorted(edges, text.begin)
+        found = text.cut(first, end)
+    if not block.segmentation:
+        groups = pa.array(block.types, pa.string()).take(pa.array(spans.label))
+        scores = block.span_scores.astype(np.float64).round(_SCORE_DIGITS).astype(np.float32)
+        columns = [groups, pa.array(scores), found, pa.array(starts), pa.array(ends)]
+        found = pa.StructArray.from_arrays(columns, fields=list(_ENTITY))
+    main = _lists(bounds, found, missing)
     if not words_given:
         return [main]
     names = pa.array(block.names, pa.string())
     tags = names.take(pa.array(block.labels.label_ids))
-    return [_lists(block.encoded.doc_words, tags, missing), main]
-
-
-def _entities(block: LabelledBlock, words_given: bool) -> tuple[NDArray[Any], pa.Array]:
-    """Where each record's entities begin, and all entities."""
-    spans, encoded = block.spans, block.encoded
-    starts, ends = encoded.word_start[spans.first], encoded.word_end[spans.end - 1]
-    bounds = np.searchsorted(spans.first, encoded.doc_words)
-    if words_given:
-        words = _joined(block, bounds, starts, ends, " ")
-    else:
-        text = _Text(block.records)
-        shift = np.repeat(text.begin[:-1], np.diff(bounds))
-        words = text.cut(shift + starts, shift + ends)
-    groups = pa.array(block.types, pa.string()).take(pa.array(spans.label))
-    scores = block.span_scores.astype(np.float64).round(_SCORE_DIGITS).astype(np.float32)
-    columns = [groups, pa.array(scores), words, pa.array(starts), pa.array(ends)]
-    return bounds, pa.StructArray.from_arrays(columns, fields=list(_ENTITY))
-
-
-def _words(block: LabelledBlock, words_given: bool) -> tuple[NDArray[Any], pa.Array]:
-    """Where each record's segments begin, and all segments; what lies between two is one too."""
-    spans, encoded = block.spans, block.encoded
-    starts, ends = encoded.word_start[spans.first], encoded.word_end[spans.end - 1]
-    bounds = np.searchsorted(spans.first, encoded.doc_words)
-    if words_given:
-        return bounds, _joined(block, bounds, starts, ends, "")
-    text = _Text(block.records)
-    shift = np.repeat(text.begin[:-1], np.diff(bounds))
-    edges = np.unique(np.concatenate([text.begin, shift + starts, shift + ends]))
-    return np.searchsorted(edges, text.begin), text.cut(edges[:-1], edges[1:])
+    return [_lists(encoded.doc_words, tags, missing), main]
 
 
 class _Text:

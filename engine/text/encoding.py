@@ -183,8 +183,7 @@ def special_tokens(tokenizer: Tokenizer, pad_id: int) -> SpecialTokens:
     inner = [place for place, special in enumerate(whole.special_tokens_mask) if not special]
     if not inner:
         raise BundleError("the tokenizer finds no subword in the letter 'a'; it cannot be used")
-    unknown = tokenizer.model.unk_token if hasattr(tokenizer.model, "unk_token") else None
-    candidates = [unknown, "[UNK]", "<unk>"]
+    candidates = [getattr(tokenizer.model, "unk_token", None), "[UNK]", "<unk>"]
     ids = [tokenizer.token_to_id(name) for name in candidates if name]
     return SpecialTokens(
         before=tuple(whole.ids[: inner[0]]),

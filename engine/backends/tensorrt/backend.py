@@ -16,7 +16,7 @@ from .cuda import Gpu
 from .engine_cache import StoredEngine, find_engine
 from .lane import Lane, context_options
 from .library import Library, load_library
-from .profiles import Profile, Shape, pieces
+from .profiles import Profile, pieces
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -133,7 +133,7 @@ def _read_signature(
     signature = Signature.of(inputs, [name for name in names if name not in inputs])
     wanted = [{name: profile.shapes().get(name) for name in inputs} for profile in profiles]
     held = [
-        {name: _shapes(engine.get_tensor_profile_shape(name, number)) for name in inputs}
+        {name: tuple(map(tuple, engine.get_tensor_profile_shape(name, number))) for name in inputs}
         for number in range(engine.num_optimization_profiles)
     ]
     if "scores" not in signature.outputs or held != wanted:
@@ -142,10 +142,6 @@ def _read_signature(
             "says: build it again with `nerx export`"
         )
     return signature
-
-
-def _shapes(dims: list[Any]) -> tuple[Shape, ...]:
-    return tuple(tuple(item) for item in dims)
 
 
 def _usual_batch(profile: Profile) -> Batch:
