@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -30,17 +29,13 @@ _COMMANDS = {
 class _LazyGroup(click.Group):
     """Finds a command in a module, named from here; its help needs no import."""
 
-    def __init__(self, modules: Mapping[str, tuple[str, str]], **options: Any) -> None:
-        super().__init__(**options)
-        self._modules = modules
-
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self._modules)
+        return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self._modules:
+        if cmd_name not in _COMMANDS:
             return None
-        module = import_module(self._modules[cmd_name][0], __package__)
+        module = import_module(_COMMANDS[cmd_name][0], __package__)
         command: click.Command = module.command
         return command
 
@@ -54,10 +49,10 @@ class _LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in self._modules.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
 
-@click.group(cls=_LazyGroup, modules=_COMMANDS, context_settings={"max_content_width": 100})
+@click.group(cls=_LazyGroup, context_settings={"max_content_width": 100})
 @click.version_option(package_name="nerx-engine", prog_name="nerx", message="%(prog)s %(version)s")
 def cli() -> None:
     """Label very large text corpora with transformer token classifiers."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..labels.scoring import Score
 from .compare import Comparison
-from .tally import LENGTH_BINS, SCORE_BINS, Names, Numbers, Tally
+from .tally import SCORE_BINS, Names, Numbers, Tally
 
 _TYPES = 40  # rows of a table; what else there is, is summed up
 _NAMES = 100
@@ -90,10 +90,10 @@ def name_rows(names: Names) -> list[tuple[str, str, int]]:
     return [row for row in ranked if any(map(str.isalnum, row[0]))][:_NAMES]
 
 
-def score_chart(title: str, scores: Numbers) -> Chart:
+def score_chart(scores: Numbers) -> Chart:
     """How many entities have which score."""
     return Chart(
-        title=title, label="Entities by score", bars=_score_bars(scores), first="0", last="1"
+        title="Scores", label="Entities by score", bars=_score_bars(scores), first="0", last="1"
     )
 
 
@@ -103,14 +103,14 @@ def _score_bars(scores: Numbers) -> list[Bar]:
     return _bars(np.sqrt(scores), scores, map("{} to {}".format, edges, edges[1:]))
 
 
-def word_chart(title: str, lengths: Counter[str]) -> Chart:
+def word_chart(lengths: Counter[str]) -> Chart:
     """How many words have which length, the last bar for all longer ones."""
     counts = np.zeros(_WORD_LENGTHS)
     for length, count in lengths.items():
         counts[min(int(length), _WORD_LENGTHS) - 1] += count
     titles = [f"{n} characters" for n in range(1, _WORD_LENGTHS)] + [f"{_WORD_LENGTHS} or more"]
     return Chart(
-        title=title,
+        title="Words by length",
         label="Words by length in characters",
         bars=_bars(counts, counts, titles),
         first="1",
@@ -118,16 +118,16 @@ def word_chart(title: str, lengths: Counter[str]) -> Chart:
     )
 
 
-def length_chart(title: str, lengths: Numbers, unit: str) -> Chart:
+def length_chart(lengths: Numbers) -> Chart:
     """How many records have which length, by powers of two."""
     last = int(np.flatnonzero(lengths).max(initial=0)) + 1
-    titles = [f"{1 << p if p else 0:,} to {(2 << p) - 1:,} {unit}" for p in range(LENGTH_BINS)]
+    titles = [f"{1 << p if p else 0:,} to {(2 << p) - 1:,} characters" for p in range(last)]
     return Chart(
-        title=title,
-        label=f"Records by length in {unit}",
-        bars=_bars(lengths[:last], lengths[:last], titles[:last]),
+        title="Records by length",
+        label="Records by length in characters",
+        bars=_bars(lengths[:last], lengths[:last], titles),
         first="0",
-        last=f"{(1 << last) - 1:,} {unit}",
+        last=f"{(1 << last) - 1:,} characters",
     )
 
 

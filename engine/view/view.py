@@ -111,11 +111,11 @@ def _lists(tally: Tally) -> list[RecordList]:
 
 def _context(tally: Tally, path: str) -> dict[str, Any]:
     segmented = tally.kind == "words"
-    charts = [length_chart("Records by length", tally.lengths, "characters")]
+    charts = [length_chart(tally.lengths)]
     if tally.scored:
-        charts.insert(0, score_chart("Scores", sum(tally.scores.values())))
+        charts.insert(0, score_chart(sum(tally.scores.values())))
     if segmented:
-        charts.insert(0, word_chart("Words by length", tally.types))
+        charts.insert(0, word_chart(tally.types))
     names = "words" if segmented else "names"
     notes = []
     if tally.names_forgotten:

@@ -160,13 +160,13 @@ def find_engine(
 
 def _why_none(found: list[StoredEngine], flavour: str, version: str, gpu: Gpu) -> str:
     here = f"this GPU is sm{gpu.sm} ({gpu.name})"
-    for item in found:
-        key = item.key
-        if key.fits(gpu):
-            return f"the engine was built with {flavour} {key.version}, {version} is installed"
-        built_for = " or ".join(f"sm{sm}" for sm in key.sms) + (f" ({key.gpu})" if key.gpu else "")
-        return f"the engine was built for {built_for}, {here}"
-    return f"no {flavour} engine of this model has been built for this machine; {here}"
+    if not found:
+        return f"no {flavour} engine of this model has been built for this machine; {here}"
+    key = found[0].key
+    if key.fits(gpu):
+        return f"the engine was built with {flavour} {key.version}, {version} is installed"
+    built_for = " or ".join(f"sm{sm}" for sm in key.sms) + (f" ({key.gpu})" if key.gpu else "")
+    return f"the engine was built for {built_for}, {here}"
 
 
 def _stored(folder: Path) -> list[StoredEngine]:
