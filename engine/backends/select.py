@@ -1,13 +1,13 @@
 """Which runtime runs a bundle. No runtime is imported before it is chosen."""
 
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..bundle import Artifact, Bundle
 from ..errors import BackendError
 from .base import Backend
+from .cores import versions
 from .tensorrt.library import FLAVOURS
 
 RUNTIMES = ("openvino", "onnxruntime")  # the faster first: docs/export.md has the figures
@@ -20,14 +20,9 @@ _NVIDIA = Path("/dev/nvidiactl")  # a driver's; looked for before torch is loade
 
 def installed_runtimes(names: Sequence[str] = RUNTIMES) -> dict[str, str]:
     """name -> version of those of the runtimes that this environment has, in the order given."""
-    found = {}
-    for name in names:
-        if find_spec(name.replace("-", "_")):
-            try:
-                found[name] = version(name)
-            except PackageNotFoundError:  # under another name, such as onnxruntime-gpu
-                found[name] = "unknown version"
-    return found
+    known = versions(names)  # not of what has another name, such as onnxruntime-gpu
+    found = [name for name in names if find_spec(name.replace("-", "_"))]
+    return {name: known.get(name, "unknown version") for name in found}
 
 
 def gpu_backends() -> tuple[str, ...]:
