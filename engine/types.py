@@ -86,6 +86,10 @@ class Batch:
     pieces: Ints | None = None  # (positions,): with pooling, subwords of each word
     pooling: str = "first"  # or "mean" or "max" of the probabilities of a word's subwords
 
+    def __str__(self) -> str:
+        rows, length = self.input_ids.shape
+        return f"{rows} x {length} batch"
+
 
 @dataclass(frozen=True, slots=True)
 class BatchLabels:

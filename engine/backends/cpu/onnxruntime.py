@@ -65,10 +65,7 @@ class OnnxRuntimeBackend:
         try:
             outputs = self._session.run(list(names), self._signature.feed(batch))
         except Exception as error:  # its exceptions share no base class
-            rows, length = batch.input_ids.shape
-            raise BackendError(
-                f"ONNX Runtime failed on a {rows} x {length} batch: {error}"
-            ) from error
+            raise BackendError(f"ONNX Runtime failed on a {batch}: {error}") from error
         return self._signature.labels(dict(zip(names, outputs, strict=True)), batch)
 
 

@@ -60,8 +60,7 @@ class OpenVinoBackend:
         try:
             request.infer(self._signature.feed(batch), share_inputs=True)
         except RuntimeError as error:
-            rows, length = batch.input_ids.shape
-            raise BackendError(f"OpenVINO failed on a {rows} x {length} batch: {error}") from error
+            raise BackendError(f"OpenVINO failed on a {batch}: {error}") from error
         outputs = {name: request.get_tensor(name).data for name in self._signature.outputs}
         return self._signature.labels(outputs, batch)
 

@@ -80,9 +80,8 @@ class TensorRtBackend:
     def _run_on(self, lane: Lane, number: int, batch: Batch) -> dict[str, np.ndarray[Any, Any]]:
         outputs = lane.run(number, self._signature.feed(batch))
         if not np.isfinite(outputs["scores"]).all():
-            rows, length = batch.input_ids.shape
             raise BackendError(
-                f"{self.name} gave scores that are no numbers on a {rows} x {length} batch: this "
+                f"{self.name} gave scores that are no numbers on a {batch}: this "
                 f"model does not hold in {self.precision}; build its engine in fp32"
             )
         return outputs

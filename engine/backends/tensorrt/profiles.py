@@ -108,7 +108,7 @@ def pieces(batch: Batch, profiles: Sequence[Profile]) -> Iterator[tuple[int, Bat
     number = next((n for n, item in enumerate(profiles) if length <= item.max_length), None)
     if number is None:
         raise BackendError(
-            f"a {rows} x {length} batch is outside all profiles of the engine, which takes up to "
+            f"a {batch} is outside all profiles of the engine, which takes up to "
             f"{profiles[-1].max_length} subwords a row: build it again with `nerx export`"
         )
     step = profiles[number].max_rows

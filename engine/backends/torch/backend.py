@@ -87,8 +87,7 @@ class TorchBackend:
         except BackendError:
             raise
         except Exception as error:  # those of CUDA, Triton and torch share no base class
-            rows, length = batch.input_ids.shape
-            raise BackendError(f"torch failed on a {rows} x {length} batch: {error}") from error
+            raise BackendError(f"torch failed on a {batch}: {error}") from error
 
     def _check(self, packed: PackedBatch) -> None:
         """Refuses what would read past the embedding tables, which a GPU does not notice."""
