@@ -29,21 +29,21 @@ class AnnotationWriter:
 def _prodigy(doc: Document) -> dict[str, Any]:
     tokens = [
         {"text": doc.text[start:end], "start": start, "end": end, "id": number}
-        for number, (start, end) in enumerate(doc.words)
+        for number, (start, end) in enumerate(zip(doc.starts, doc.ends, strict=True))
     ]
     spans = [
         {
-            "start": doc.words[span.first][0],
-            "end": doc.words[span.last][1],
-            "token_start": span.first,
-            "token_end": span.last,
-            "label": span.label,
+            "start": doc.starts[first],
+            "end": doc.ends[last],
+            "token_start": first,
+            "token_end": last,
+            "label": kind,
         }
-        for span in doc.spans
+        for first, last, kind in doc.spans
     ]
     return {"text": doc.text, "tokens": tokens, "spans": spans}
 
 
 def _doccano(doc: Document) -> dict[str, Any]:
-    label = [[doc.words[span.first][0], doc.words[span.last][1], span.label] for span in doc.spans]
+    label = [[doc.starts[first], doc.ends[last], kind] for first, last, kind in doc.spans]
     return {"text": doc.text, "label": label}

@@ -1,6 +1,6 @@
 """What was found in a block, as lists a record: the one place where arrays become objects."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -11,21 +11,14 @@ from ..types import LabelledBlock, Record
 _SCORE_DIGITS = 4
 
 
-class DocumentSpan(NamedTuple):
-    """A labelled run of words of a document."""
-
-    first: int  # word
-    last: int
-    label: str
-
-
 class Document(NamedTuple):
     """A record as a text with words and spans; given tokens are joined by one space."""
 
     record: Record
     text: str
-    words: list[tuple[int, int]]  # where each word begins and ends in the text
-    spans: list[DocumentSpan]
+    starts: list[int]  # where each word begins in the text
+    ends: list[int]
+    spans: list[tuple[int, int, str]]  # first and last word, and type
 
 
 def annotate(block: LabelledBlock) -> list[dict[str, Any]]:
@@ -103,17 +96,14 @@ def documents(block: LabelledBlock) -> Iterator[Document]:
         block.records, doc_words, span_ranges(block), strict=True
     ):
         if record.tokens is None:
-            text = record.text or ""
-            places: Iterable[tuple[int, int]] = zip(starts[word:end], ends[word:end], strict=True)
+            text, begin, stop = record.text or "", starts[word:end], ends[word:end]
         else:
             text = " ".join(record.tokens)
-            begins = accumulate((len(token) + 1 for token in record.tokens), initial=0)
-            places = ((start, after - 1) for start, after in pairwise(begins))
-        found = [
-            DocumentSpan(firsts[i] - word, span_ends[i] - word - 1, labels[i])
-            for i in range(*spans)
-        ]
-        yield Document(record, text, list(places), found)
+            lengths = list(map(len, record.tokens))
+            stop = [end + gaps for gaps, end in enumerate(accumulate(lengths))]
+            begin = [end - length for end, length in zip(stop, lengths, strict=True)]
+        found = [(firsts[i] - word, span_ends[i] - word - 1, labels[i]) for i in range(*spans)]
+        yield Document(record, text, begin, stop, found)
 
 
 def tags(block: LabelledBlock) -> list[list[str]]:

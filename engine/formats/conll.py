@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from ..types import Block, LabelledBlock, Record
-from .annotations import documents, tags
+from .annotations import tags
 from .text import not_utf8, refuse_too_long, utf8
 
 BLANK_LINE = re.compile(rb"\n[ \t\r\v\f]*\n")
@@ -64,11 +64,19 @@ class ConllWriter:
     """Writes input of other formats as rows of word and tag, a blank line after each document."""
 
     def render(self, block: LabelledBlock) -> bytes:
+        starts = block.encoded.word_start.tolist()
+        ends = block.encoded.word_end.tolist()
         out = []
-        for doc, labels in zip(documents(block), tags(block), strict=True):
-            for (start, end), tag in zip(doc.words, labels, strict=True):
+        word = 0
+        for record, labels in zip(block.records, tags(block), strict=True):
+            for tag in labels:
+                if record.tokens is not None:
+                    token = record.tokens[starts[word]]
+                else:
+                    token = record.text[starts[word] : ends[word]]  # type: ignore[index]
                 # White space within a given token, or an empty one, would shift the columns.
-                out.append(f"{_IN_WORD.sub('_', doc.text[start:end]) or '_'} {tag}\n")
+                out.append(f"{_IN_WORD.sub('_', token) or '_'} {tag}\n")
+                word += 1
             out.append("\n")
         return utf8("".join(out))
 

@@ -31,7 +31,7 @@ class PrettyWriter:
             pieces = []
             at = 0
             for first, last, kind in doc.spans:
-                start, end = doc.words[first][0], doc.words[last][1]
+                start, end = doc.starts[first], doc.ends[last]
                 pieces.append(_safe(doc.text[at:start]))
                 pieces.append(self._mark(doc.text[start:end], kind, numbers[kind]))
                 at = end
