@@ -77,7 +77,9 @@ card = <($(BIN)/python -c 'import json; m = json.load(open("models/$1/metrics.js
 models: .venv/.dev
 	@test -d $(SHARED)/encoders || { echo "no encoders in $(SHARED); give their folder as SHARED=" >&2; exit 2; }
 	$(BIN)/nerx finetune nerx-en-sentences --base $(SHARED)/encoders/e5-small-en $(TRAIN_EN) -o models/en-sentences
-	$(BIN)/nerx finetune nerx-en --base models/en-sentences $(TRAIN_EN) -o models/en
+	$(BIN)/nerx finetune nerx-en --base models/en-sentences $(TRAIN_EN) -o models/en-documents
+	$(BIN)/nerx finetune nerx-en --base models/en-documents $(TRAIN_EN) \
+	  --set learning_rate=3e-5 --set seed=43 -o models/en
 	$(BIN)/nerx export ./models/en --precision int8 --max-length 256 --title-case --name en -o models/en-bundle \
 	  --source '$(ENCODER) (vocabulary pruned to English)' --license MIT \
 	  --card $(call card,en,English named entities (PER ORG LOC MISC)) \
