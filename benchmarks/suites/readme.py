@@ -1,4 +1,4 @@
-"""The speeds in README.md: `nerx bench` for the built-in models, beside every peer installed.
+"""The speeds in README.md: `nerx bench` for the built-in models, beside peers on the same weights.
 
     python -m nerx.benchmarks.suites.readme [--random FOLDER] [--minutes N] [--only MODEL]
 
@@ -32,6 +32,8 @@ from ..watched import NERX
 
 RANDOM = ("bert-base", "albert-base")
 CORPORA = {"en": "gum_en.txt", "zh": "cmrc_zh.txt"} | dict.fromkeys(RANDOM, "gum_en.txt")
+# Those on the same weights, once each: spaCy's pipeline is that of `transformers`.
+PEERS = {"en": "transformers,optimum,spacy", "zh": "transformers,optimum,ckip"}
 ISA = os.environ.get("ONEDNN_MAX_CPU_ISA", "").lower()  # the newest instructions to be used
 
 
@@ -39,9 +41,8 @@ def bench(name: str, model: str, minutes: float, at: str) -> dict[str, Any]:
     """Runs `nerx bench` on a model; its tables go to the terminal."""
     results = RESULTS / f"tag_{name}{ISA and '_' + ISA}.json"
     options = ["-m", model, "--minutes", str(minutes), "--json", str(results)]
-    if name in RANDOM:  # spaCy's pipeline is that of `transformers`
-        options += ["--peers", "transformers,optimum"]
-    elif not ISA:
+    options += ["--peers", PEERS.get(name, "transformers,optimum")]
+    if name not in RANDOM and not ISA:
         options += ["--plot", str(ROOT / "docs" / f"bench_{name}.png")]
     if (TEXTS / CORPORA[name]).is_file():
         options += ["--corpus", str(TEXTS / CORPORA[name])]
