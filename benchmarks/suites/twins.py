@@ -8,11 +8,14 @@ Needs the extras `bench` and `spacy`.
 """
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -136,8 +139,12 @@ def main(gold: str, model: str, sentences: int | None, path: str | None) -> None
     from transformers import AutoTokenizer
 
     words = [row for row, _ in islice(read_gold(gold), sentences)]
-    fp32 = str(in_precisions(Bundle.load(model), ("fp32",)).folder)
-    checkpoint = checkpoint_of(fp32)
+    held = in_precisions(Bundle.load(model), ("fp32",))
+    checkpoint = checkpoint_of(str(held.folder))
+    # The originals read capitals as they are.
+    fp32 = click.get_current_context().with_resource(TemporaryDirectory())
+    shutil.copytree(held.folder, fp32, dirs_exist_ok=True)
+    replace(held, folder=Path(fp32), title_case=False).write_manifest()
     tokenize = AutoTokenizer.from_pretrained(checkpoint).tokenize
     rows = []
     for group, systems in groups(fp32, checkpoint, model).items():
