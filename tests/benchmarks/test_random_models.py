@@ -33,4 +33,4 @@ def test_one_document_in_a_hundred_or_fewer_needs_viterbi(name: str, tmp_path: P
     roles = np.array([label[0] for label in bundle.labels])[found.label_ids]
     if "O" in roles:  # of segmentation, nearly every character is a word
         assert 0.05 < (roles == "B").mean() < 0.25
-    assert (roles == "I").mean() < 0.005  # of so little text, none may be
+    assert 0 < (roles == "I").mean() < 0.005
