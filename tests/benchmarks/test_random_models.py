@@ -22,7 +22,7 @@ from nerx.export.sample import builtin_sample
 def test_one_document_in_a_hundred_or_fewer_needs_viterbi(name: str, tmp_path: Path) -> None:
     bundle = write_bundle(name, tmp_path / "bundle", toy=True)
     tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path()))
-    sample = builtin_sample(tokenizer, bundle.unit).head(400)
+    sample = builtin_sample(tokenizer, bundle.unit)
     config = LabelConfig(decode="argmax")
     with Model(bundle, backend="torch", device="cpu", config=config) as model:
         encoded = model.encoder.encode(sample.records())
