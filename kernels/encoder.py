@@ -128,6 +128,17 @@ class EncoderConfig:
         )
 
 
+def find_weight(weights: Mapping[str, Tensor], name: str) -> Tensor:
+    """A weight by its name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in weights:
+        raise ValueError(f"the model has no weight {name}")
+    return weights[name]
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """The weights of one transformer layer."""
@@ -229,9 +240,7 @@ class PackedEncoder:
         return self._place(self._find(f"{at}.weight")), self._place(self._find(f"{at}.bias"))
 
     def _find(self, name: str) -> Tensor:
-        if name not in self._weights:
-            raise ValueError(f"the model has no weight {name}")
-        return self._weights[name]
+        return find_weight(self._weights, name)
 
     def _place(self, weight: Tensor) -> Tensor:
         return weight.to(self.device, self.dtype).contiguous()

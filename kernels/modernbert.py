@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import embedding, layer_norm, linear
 
 from .attention import attention
-from .encoder import Affine
+from .encoder import Affine, find_weight
 from .geglu import geglu
 from .linear_gelu import linear_gelu
 from .rotary import rotary, rotary_table
@@ -118,9 +118,7 @@ class ModernBertEncoder:
         self._checked = False  # whether a batch has shown that the weights fit together
 
         def place(name: str) -> Tensor:
-            if name not in weights:
-                raise ValueError(f"the model has no weight {name}")
-            return weights[name].to(self.device, dtype).contiguous()
+            return find_weight(weights, name).to(self.device, dtype).contiguous()
 
         self.classifier: Affine = place("classifier.weight"), place("classifier.bias")
         self.width = self.classifier[0].shape[1]
